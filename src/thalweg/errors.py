@@ -1,0 +1,13 @@
+"""The two kinds of failure a user can meet, each with its exit status."""
+
+
+class ThalwegError(Exception):
+    """The work could not be done. The message is one sentence for the user; exit status 1."""
+
+    exit_status = 1
+
+
+class InputError(ThalwegError):
+    """What was asked is wrong. The message names key, value and what is allowed; exit status 2."""
+
+    exit_status = 2

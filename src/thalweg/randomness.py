@@ -1,0 +1,40 @@
+"""Named random streams, each derived from the root seed by hashing.
+
+No stream depends on how much another one has drawn, and none touches PyTorch's global generator.
+A stream is therefore a pure function of its address ``(seed, name, index...)``: a resumed run
+needs no saved generator state, and arms that share a seed share initialisation and data order
+(common random numbers).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def derive(seed: int, name: str, *index: int) -> int:
+    """Return the 63-bit seed of the stream at ``(seed, name, *index)``.
+
+    The first eight bytes of SHA-256 of the address, with the top bit cleared because
+    ``torch.Generator.manual_seed`` and NumPy both take a non-negative signed 64-bit integer.
+    """
+    address = "/".join(["thalweg", str(seed), name, *map(str, index)])
+    digest = hashlib.sha256(address.encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator(seed: int, name: str, *index: int) -> torch.Generator:
+    """Return a fresh CPU generator positioned at the start of the named stream."""
+    return torch.Generator().manual_seed(derive(seed, name, *index))
+
+
+@contextmanager
+def global_stream(seed: int, name: str, *index: int) -> Iterator[None]:
+    """Run a block whose code draws from PyTorch's global generators (a module's constructor,
+    dropout) on the named stream, and put those generators back as they were afterwards.
+    """
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(derive(seed, name, *index))
+        yield

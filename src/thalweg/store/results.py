@@ -1,0 +1,97 @@
+"""What a study left in the store, as frames: all that the report and the tables need."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+RUNS = {
+    "run": pl.String,
+    "arm": pl.String,
+    "point": pl.String,
+    "seed": pl.Int64,
+    "status": pl.String,
+    "task": pl.String,
+    "model": pl.String,
+    "optimizer": pl.String,
+    "hyperparameters": pl.String,
+    "axes": pl.String,
+    "lr": pl.Float64,
+    "batch_size": pl.String,
+    "epochs": pl.Int64,
+    "steps": pl.Int64,
+    "diverged_step": pl.Int64,
+    "parameters": pl.Int64,
+    "train_loss": pl.Float64,
+    "train_accuracy": pl.Float64,
+    "validation_loss": pl.Float64,
+    "validation_accuracy": pl.Float64,
+    "test_loss": pl.Float64,
+    "test_accuracy": pl.Float64,
+    "examples": pl.Int64,
+    "gradient_evaluations": pl.Int64,
+    "flops": pl.Float64,
+    "seconds": pl.Float64,
+    "backend": pl.String,
+    "device": pl.String,
+    "rows": pl.Int64,
+    "message": pl.String,
+}
+"""Columns of the ``runs`` frame, one row an arm, grid point and seed.
+
+``status`` is "done", "diverged", "failed" or "missing"; figures are null where there are none.
+``point`` labels the grid point ("lr=0.01", "" where the arm has no grid) and ``axes`` is its JSON
+({"optimizer.lr": 0.01}). Losses are means per example, accuracies lie in [0, 1] and are null for
+regression. ``train_loss`` is evaluated on the whole training split with the final weights.
+``seconds`` is the run's share of its cohort's wall time, ``rows`` the cohort's size.
+``hyperparameters`` is JSON; ``message`` says why a run failed.
+"""
+
+METRICS = {
+    "run": pl.String,
+    "epoch": pl.Int64,
+    "step": pl.Int64,
+    "lr": pl.Float64,
+    "train_loss": pl.Float64,
+    "validation_loss": pl.Float64,
+    "validation_accuracy": pl.Float64,
+    "test_loss": pl.Float64,
+    "test_accuracy": pl.Float64,
+    "seconds": pl.Float64,
+}
+"""Columns of the ``metrics`` frame, one row a run and evaluated epoch; epoch 0 is the
+initialisation. ``train_loss`` here is the mean minibatch loss over the epoch, null at epoch 0.
+``seconds`` counts from the start of the run."""
+
+CONFUSION = {"run": pl.String, "true": pl.Int64, "predicted": pl.Int64, "count": pl.Int64}
+"""Columns of the ``confusion`` frame: test examples by true and predicted class at the end."""
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The results of one study.
+
+    Attributes:
+        name: The study's name, also the folder under ``OUT/studies``.
+        title: One line for people.
+        question: The question the study asks; "" where none was given.
+        runs: See `RUNS`.
+        metrics: See `METRICS`.
+        confusion: See `CONFUSION`.
+        class_names: Names of the classes for each task in `runs`; absent for regression.
+        selection: "validation_accuracy", "validation_loss", "test_accuracy" or "test_loss": the
+            figure by which grid points are chosen. Never a test figure where a validation split
+            exists.
+        provenance: "command", "study_file" (its TOML text), "source" (hash of the package's
+            source), "versions", "machine", "started" and "finished" (ISO 8601), "warnings".
+    """
+
+    name: str
+    title: str
+    question: str
+    runs: pl.DataFrame
+    metrics: pl.DataFrame
+    confusion: pl.DataFrame
+    class_names: dict[str, list[str]]
+    selection: str
+    provenance: dict[str, Any]
