@@ -7,7 +7,7 @@ class ThalwegError(Exception):
     exit_status = 1
 
 
-class InputError(ThalwegError):
+class InputError(ThalwegError, ValueError):
     """What was asked is wrong. The message names key, value and what is allowed; exit status 2."""
 
     exit_status = 2

@@ -4,26 +4,18 @@ A registry maps a name to an `Entry`. Wherever a name is expected, ``"package.mo
 brings the user's own class or function instead.
 """
 
-import difflib
 import hashlib
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from thalweg.errors import InputError
+from thalweg.validation import Options, unknown
 
 T = TypeVar("T")
-
-
-class Options(BaseModel):
-    """Base of every set of options: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -44,10 +36,11 @@ class Registry(Generic[T]):
 
     Args:
         kind: What an entry is called in messages.
-        adopt: Turns an imported user object into an `Entry`; it may raise `InputError`.
+        adopt: Turns an imported user object into an `Entry`; it may raise `InputError`. Without
+            it, only registered names are allowed.
     """
 
-    def __init__(self, kind: str, adopt: Callable[[str, Any], Entry[T]]) -> None:
+    def __init__(self, kind: str, adopt: Callable[[str, Any], Entry[T]] | None = None) -> None:
         self.kind = kind
         self._adopt = adopt
         self._entries: dict[str, Entry[T]] = {}
@@ -72,17 +65,9 @@ class Registry(Generic[T]):
         """
         if name in self._entries:
             return self._entries[name]
-        if ":" in name:
+        if ":" in name and self._adopt is not None:
             return self._adopt(name, import_reference(name))
         raise InputError(unknown(self.kind, name, self._entries))
-
-
-def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
-    """Return the sentence for a name that is not among those allowed, with the nearest one."""
-    allowed = list(allowed)
-    near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown {kind} {name!r}{hint} (allowed: {', '.join(allowed)})"
 
 
 def import_reference(reference: str) -> Any:

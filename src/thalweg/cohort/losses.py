@@ -1,0 +1,17 @@
+"""The loss a task is trained and judged by."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from thalweg.data import LossName
+
+
+def example_losses(name: LossName, outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the loss of each example, ``(B,)``.
+
+    "cross_entropy" is −log softmax(outputs)[target]; "mse" is the mean over the outputs of the
+    squared error, so that the mean over a batch equals ``torch.nn.MSELoss``.
+    """
+    if name == "cross_entropy":
+        return F.cross_entropy(outputs, targets, reduction="none")
+    return (outputs - targets).square().flatten(1).mean(1)

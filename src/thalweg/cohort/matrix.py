@@ -1,0 +1,90 @@
+"""The cohort: networks of one architecture as the rows of a matrix."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from thalweg.cohort.layout import Layout, constants
+
+
+class Cohort:
+    """K networks of one architecture, one row each.
+
+    Attributes:
+        module: A template that carries the architecture; its own parameters are never used.
+        layout: Where each parameter lies in a row.
+        W: Weights ``(K, D)``.
+        G: Gradient of each run's loss with respect to its row, ``(K, D)``.
+        buffers: What the networks carry beside their rows (batch-norm statistics, frozen
+            parameters), each ``(K, *shape)``.
+        mask: Which weights may be nonzero, boolean ``(K, D)``; None if all may.
+        seeds: Root seed of each run.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[nn.Module],
+        seeds: Sequence[int],
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.module = copy.deepcopy(modules[0]).to(device=device, dtype=dtype)
+        self.layout = Layout.of(self.module)
+        rows = torch.stack([self.layout.row(module) for module in modules])
+        self.W = rows.to(device=device, dtype=dtype)
+        self.G = torch.zeros_like(self.W)
+        self.buffers = {
+            name: torch.stack([constants(module)[name] for module in modules]).to(
+                device=device, dtype=dtype if buffer.is_floating_point() else buffer.dtype
+            )
+            for name, buffer in constants(self.module).items()
+        }
+        self.mask: Tensor | None = None
+        self.seeds = tuple(seeds)
+
+    @property
+    def rows(self) -> int:
+        """K, the number of runs."""
+        return self.W.shape[0]
+
+    def set_mask(self, mask: Tensor) -> None:
+        """Hold ``mask`` from now on and zero the weights outside it.
+
+        Raises:
+            ValueError: The mask is not a boolean matrix of W's shape.
+        """
+        if mask.shape != self.W.shape or mask.dtype != torch.bool:
+            raise ValueError(
+                f"a mask must be boolean {tuple(self.W.shape)}, "
+                f"not {mask.dtype} {tuple(mask.shape)}"
+            )
+        self.mask = mask.to(self.W.device)
+        self.hold_mask()
+
+    def hold_mask(self) -> None:
+        """Zero the weights outside the mask.
+
+        ``masked_fill_`` and not a product: 0 · inf would be NaN in a diverging run.
+        """
+        if self.mask is not None:
+            self.W.masked_fill_(~self.mask, 0)
+
+    def mask_gradient(self) -> None:
+        """Zero the gradient outside the mask, so that momentum cannot revive a pruned weight."""
+        if self.mask is not None:
+            self.G.masked_fill_(~self.mask, 0)
+
+    def state(self, row: int) -> dict[str, Tensor]:
+        """Return copies of one network's parameters and buffers by their state-dict names."""
+        named = {name: view.clone() for name, view in self.layout.views(self.W[row]).items()}
+        named.update({name: stacked[row].clone() for name, stacked in self.buffers.items()})
+        return named
+
+    def load_state(self, row: int, state: dict[str, Tensor]) -> None:
+        """Write parameters and buffers, named as by `state`, into one row."""
+        for name, view in self.layout.views(self.W[row]).items():
+            view.copy_(state[name])
+        for name, stacked in self.buffers.items():
+            stacked[row].copy_(state[name])

@@ -1,0 +1,263 @@
+"""The training loop of a cohort."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from thalweg.cohort.backend import Batch, Evaluation, GradientBackend
+from thalweg.cohort.capture import Capturable, CapturedStep
+from thalweg.cohort.clipping import clip_rows_
+from thalweg.cohort.cost import Cost
+from thalweg.cohort.matrix import Cohort
+from thalweg.cohort.optimizer import RowOptimizer
+from thalweg.cohort.order import epoch_order
+from thalweg.data import Task
+
+CUDA_CHECK_STEPS = 64
+"""On CUDA a look at the losses waits for the device, so divergence is looked for this rarely."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a cohort is trained.
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch_size: Examples a step; None for the whole split. The last batch of an epoch may be
+            smaller.
+        shared_order: All seeds see the order of seed 0, so that only initialisations differ.
+        evaluate_every: Epochs between evaluations; the last epoch is always evaluated.
+        clip_norm: Bound on each run's gradient norm, one or a column ``(K, 1)``; None for none.
+        lr: Base learning rate of each run.
+        lr_scale: The schedule's factor at a step (from 0), one or a column ``(K, 1)``.
+        flops_per_example: Operations of one example's gradient.
+    """
+
+    epochs: int
+    batch_size: int | None
+    shared_order: bool
+    evaluate_every: int
+    clip_norm: float | Tensor | None
+    lr: Sequence[float]
+    lr_scale: Callable[[int], float | Tensor]
+    flops_per_example: float
+
+
+class Listener:
+    """Base of those that follow a training: progress, checkpoints, probes. All calls are optional."""
+
+    def on_start(self, training: "Training") -> None:
+        """Training is about to begin, or to go on from a checkpoint."""
+
+    def on_step(self, training: "Training") -> None:
+        """A step was taken."""
+
+    def on_epoch(self, training: "Training") -> None:
+        """An epoch has ended and, where due, was evaluated."""
+
+
+class Training:
+    """A cohort in training: the loop and all of its state.
+
+    A run whose loss turns non-finite is frozen at the weights that produced it (on CUDA, where it
+    is looked for only every 64 steps, at those it is found with) and keeps its ``diverged_step``;
+    the other rows cannot be touched by it and go on.
+
+    Attributes:
+        cohort: The networks.
+        task: What they learn, on the cohort's device.
+        epoch: Epochs completed.
+        step: Steps completed.
+        costs: Cost of each run so far.
+        metrics: Figures of each run, one dict an evaluated epoch (see
+            `thalweg.store.results.METRICS`).
+        diverged_step: Step at which each run's loss was first found non-finite, or None.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        task: Task,
+        backend: GradientBackend,
+        optimizer: RowOptimizer,
+        settings: Settings,
+    ) -> None:
+        self.cohort = cohort
+        self.task = task
+        self.settings = settings
+        self.epoch = 0
+        self.step = 0
+        self.costs = [Cost() for _ in range(cohort.rows)]
+        self.metrics: list[list[dict[str, Any]]] = [[] for _ in range(cohort.rows)]
+        self.diverged_step: list[int | None] = [None] * cohort.rows
+        self._backend = backend
+        self._optimizer = optimizer
+        self._frozen: dict[int, Tensor] = {}
+        self._captured: dict[tuple[int, ...], CapturedStep] = {}
+
+    @property
+    def steps_per_epoch(self) -> int:
+        size = self.settings.batch_size or len(self.task.train)
+        return math.ceil(len(self.task.train) / size)
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or no run is left to train."""
+        return self.epoch >= self.settings.epochs or len(self._frozen) == self.cohort.rows
+
+    def run(self, *listeners: Listener) -> None:
+        """Train to the end from wherever the state stands."""
+        for listener in listeners:
+            listener.on_start(self)
+        clock = time.perf_counter()
+        if self.epoch == 0 and not self.metrics[0]:
+            self._record([])
+        while not self.finished:
+            train_loss = self._train_epoch(listeners)
+            self.epoch += 1
+            due = self.epoch % self.settings.evaluate_every == 0
+            if due or self.epoch == self.settings.epochs:
+                self._record(train_loss)
+            now = time.perf_counter()
+            for cost in self.costs:
+                cost.seconds += (now - clock) / self.cohort.rows
+            clock = now
+            for listener in listeners:
+                listener.on_epoch(self)
+
+    def evaluate(self, split: str) -> Evaluation:
+        """Evaluate every run, as it stands, on the named split."""
+        return self._backend.evaluate(self.cohort, self.task.splits[split])
+
+    def row_state(self, row: int) -> dict[str, Any]:
+        """Return all that one run needs to go on from here, as a tree (see `checkpoint`)."""
+        return {
+            "weights": self.cohort.state(row),
+            "optimizer": self._optimizer.row_state(row),
+            "epoch": self.epoch,
+            "step": self.step,
+            "cost": self.costs[row].as_dict(),
+            "metrics": self.metrics[row],
+            "diverged_step": self.diverged_step[row],
+        }
+
+    def load_row_state(self, row: int, state: dict[str, Any]) -> None:
+        """Take up the state that `row_state` returned; every row must come from the same epoch."""
+        self.cohort.load_state(row, state["weights"])
+        self._optimizer.load_row_state(row, state["optimizer"])
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.costs[row] = Cost(**state["cost"])
+        self.metrics[row] = state["metrics"]
+        self.diverged_step[row] = state["diverged_step"]
+        if state["diverged_step"] is not None:
+            self._frozen[row] = self.cohort.W[row].clone()
+
+    def _train_epoch(self, listeners: Sequence[Listener]) -> list[float]:
+        """Take one epoch's steps; return each run's mean loss over its minibatches."""
+        N, device = len(self.task.train), self.cohort.W.device
+        size = self.settings.batch_size or N
+        order = self._order().to(device)
+        total = torch.zeros(self.cohort.rows, dtype=torch.float64, device=device)
+        for start in range(0, N, size):
+            index = order[..., start : start + size]
+            losses = self._take_step(index)
+            total += losses * index.shape[-1]
+            self.step += 1
+            last = start + size >= N
+            if device.type == "cuda" and (last or self.step % CUDA_CHECK_STEPS == 0):
+                self._freeze(total)
+            for listener in listeners:
+                listener.on_step(self)
+            if len(self._frozen) == self.cohort.rows:
+                break
+        return (total / N).tolist()
+
+    def _order(self) -> Tensor:
+        N = len(self.task.train)
+        if self.settings.batch_size is None or self.settings.batch_size >= N:
+            return torch.arange(N)  # a mean over the whole split has no order
+        seeds = (0,) if self.settings.shared_order else self.cohort.seeds
+        return epoch_order(seeds, self.epoch, N)
+
+    def _take_step(self, index: Tensor) -> Tensor:
+        scale = self.settings.lr_scale(self.step)
+        evaluations = 1
+        if isinstance(self._optimizer, Capturable) and index.is_cuda:
+            losses = self._take_captured_step(self._optimizer, index, scale)
+        else:
+            losses = self._gradient(index)
+            if not index.is_cuda:
+                self._freeze(losses)
+            evaluations += self._optimizer.step(scale, lambda: self._gradient(index))
+            self.cohort.hold_mask()
+        for row, weights in self._frozen.items():
+            self.cohort.W[row] = weights
+        for row, cost in enumerate(self.costs):
+            if row not in self._frozen:
+                cost.gradient_evaluations += evaluations
+                cost.examples += evaluations * index.shape[-1]
+                cost.flops = cost.examples * self.settings.flops_per_example
+        return losses
+
+    def _take_captured_step(
+        self, optimizer: Capturable, index: Tensor, scale: float | Tensor
+    ) -> Tensor:
+        optimizer.advance(scale)
+        shape = tuple(index.shape)
+        if shape not in self._captured:
+
+            def body(static_index: Tensor) -> Tensor:
+                losses = self._gradient(static_index)
+                optimizer.apply()
+                self.cohort.hold_mask()
+                return losses
+
+            changed = [self.cohort.W, *optimizer.tensors(), *self.cohort.buffers.values()]
+            self._captured[shape] = CapturedStep(body, index, changed)
+        return self._captured[shape](index)
+
+    def _gradient(self, index: Tensor) -> Tensor:
+        batch = Batch(self.task.train, index, self.step)
+        losses = self._backend.gradient(self.cohort, batch)
+        self.cohort.mask_gradient()
+        if self.settings.clip_norm is not None:
+            clip_rows_(self.cohort.G, self.settings.clip_norm)
+        return losses
+
+    def _freeze(self, losses: Tensor) -> None:
+        """Freeze the runs whose loss is not finite, at the weights they have now."""
+        finite = torch.isfinite(losses)
+        if bool(finite.all()):
+            return
+        for row in (~finite).nonzero().flatten().tolist():
+            if row not in self._frozen:
+                self._frozen[row] = self.cohort.W[row].clone()
+                self.diverged_step[row] = self.step
+
+    def _record(self, train_loss: list[float]) -> None:
+        """Evaluate all runs and note their figures; one that is no longer finite is frozen."""
+        held_out = {name: self.evaluate(name) for name in self.task.splits if name != "train"}
+        for evaluation in held_out.values():
+            self._freeze(evaluation.loss)
+        scale = self.settings.lr_scale(max(self.step - 1, 0))
+        scales = scale.flatten().tolist() if isinstance(scale, Tensor) else [scale]
+        for row, figures in enumerate(self.metrics):
+            if row in self._frozen:
+                continue
+            entry: dict[str, Any] = {
+                "epoch": self.epoch,
+                "step": self.step,
+                "lr": self.settings.lr[row] * scales[row % len(scales)],
+                "train_loss": None if self.epoch == 0 else train_loss[row],
+                "seconds": self.costs[row].seconds,
+            }
+            for split, evaluation in held_out.items():
+                entry[f"{split}_loss"] = evaluation.loss[row].item()
+                if evaluation.accuracy is not None:
+                    entry[f"{split}_accuracy"] = evaluation.accuracy[row].item()
+            figures.append(entry)

@@ -1,0 +1,55 @@
+"""A split: examples kept as they were stored, turned into batches where the training runs."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples in memory on one device.
+
+    Images stay uint8 (a quarter of the memory traffic of float32) and are normalised batch by
+    batch: ``x = (stored / 255 - mean) / std``. Floating inputs are used as they are.
+
+    Attributes:
+        inputs: ``(N, *shape)``, uint8 or floating.
+        targets: ``(N,)`` int64 classes, or ``(N, outputs)`` floating regression targets.
+        mean: Mean in [0, 1] pixel units (uint8 inputs only).
+        std: Standard deviation, the same units.
+        dtype: Floating type of the batches.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    mean: float = 0.0
+    std: float = 1.0
+    dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets):
+            raise ValueError(f"{len(self.inputs)} inputs but {len(self.targets)} targets")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Return ``(inputs, targets)`` of the examples at ``index``, ready for a model.
+
+        An index of shape ``(K, B)`` gives inputs of shape ``(K, B, *shape)``.
+        """
+        stored = self.inputs[index]
+        x = stored.to(self.dtype)
+        if stored.dtype == torch.uint8:
+            x = x.mul_(1 / (255 * self.std)).add_(-self.mean / self.std)
+        targets = self.targets[index]
+        return x, targets.to(self.dtype) if targets.is_floating_point() else targets
+
+    def subset(self, index: Tensor) -> "Split":
+        return replace(self, inputs=self.inputs[index], targets=self.targets[index])
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Split":
+        return replace(
+            self, inputs=self.inputs.to(device), targets=self.targets.to(device), dtype=dtype
+        )

@@ -1,0 +1,76 @@
+"""Optimizers by name: our rules, and anyone's ``torch.optim.Optimizer``."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from thalweg.cohort import Cohort, RowOptimizer
+from thalweg.errors import InputError
+from thalweg.optim.adam import Adam, AdamW
+from thalweg.optim.adapter import TorchOptimizer, needs_closure
+from thalweg.optim.exponentiated import SGDEG
+from thalweg.optim.rule import Rule, RuleOptimizer
+from thalweg.optim.sgd import SGD
+from thalweg.registry import Entry, Registry, check_keywords
+from thalweg.validation import validate
+
+Target = Rule | type[torch.optim.Optimizer]
+
+
+def _adopt(reference: str, target: Any) -> Entry[Target]:
+    if not (isinstance(target, type) and issubclass(target, torch.optim.Optimizer)):
+        raise InputError(f"optimizer {reference!r}: must be a subclass of torch.optim.Optimizer")
+    summary = (target.__doc__ or "").strip().partition("\n")[0]
+    return Entry(reference, summary, None, target)
+
+
+OPTIMIZERS: Registry[Target] = Registry("optimizer", _adopt)
+for _rule in (SGD(), Adam(), AdamW(), SGDEG()):
+    OPTIMIZERS.add(_rule.name, _rule.summary, _rule.options, _rule)
+
+
+def check_optimizer(name: str, options: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Return an optimizer's hyperparameters, checked, with the defaults filled in.
+
+    Raises:
+        InputError: Unknown optimizer or hyperparameter, or a value that is not allowed.
+    """
+    entry = OPTIMIZERS[name]
+    if entry.options is not None:
+        return validate(entry.options, options, path).model_dump()
+    assert isinstance(entry.target, type)
+    check_keywords(name, entry.target, dict(options), reserved=1)
+    probe = [torch.nn.Parameter(torch.ones(2, 2))]
+    try:
+        entry.target(probe, **options)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        raise InputError(f"{path or 'optimizer'}: {name}({given}) was refused: {error}") from error
+    return dict(options)
+
+
+def structure(name: str, options: Mapping[str, Any]) -> Hashable:
+    """Return what must agree for two runs to train in one cohort."""
+    entry = OPTIMIZERS[name]
+    if isinstance(entry.target, Rule):
+        checked = validate(entry.target.options, options)
+        return (name, entry.target.structure(checked))
+    return name
+
+
+def needs_own_cohort(name: str) -> bool:
+    """Return whether each run must be a cohort of its own (closures are about one run)."""
+    target = OPTIMIZERS[name].target
+    return isinstance(target, type) and needs_closure(target)
+
+
+def bind_optimizer(
+    name: str, cohort: Cohort, hyperparameters: Sequence[Mapping[str, Any]]
+) -> RowOptimizer:
+    """Return the named optimizer acting on the cohort's rows, one set of options a row."""
+    target = OPTIMIZERS[name].target
+    if isinstance(target, Rule):
+        checked = [validate(target.options, options) for options in hyperparameters]
+        return RuleOptimizer(target, cohort, checked)
+    return TorchOptimizer(target, cohort, [dict(options) for options in hyperparameters])

@@ -1,0 +1,147 @@
+"""The spec of one run: all that defines it, frozen, with an identity of its own."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from thalweg.data import TASKS
+from thalweg.models import MODELS, InitOptions, parse_init
+from thalweg.optim.registry import OPTIMIZERS, check_optimizer
+from thalweg.optim.schedules import SCHEDULES
+from thalweg.registry import Registry, check_keywords, source_digest
+from thalweg.errors import InputError
+from thalweg.spec.named import Named, split_name
+from thalweg.validation import Options, unknown, validate
+
+FORMAT = 1
+"""Version of the canonical form. Raising it gives every run a new identity."""
+
+SECTIONS = ("task", "model", "optimizer", "train", "seed")
+
+
+def _batch_size(value: Any) -> Any:
+    if value == "full" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError('must be a whole number of at least 1, or "full"')
+
+
+class TrainOptions(Options):
+    """How a run is trained.
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch_size: Examples a step, or "full" for the whole split.
+        clip_norm: Bound on the gradient norm; absent for none.
+        order: "seed": each seed has a data order of its own; "shared": all see that of seed 0.
+        evaluate_every: Epochs between evaluations.
+    """
+
+    epochs: int = Field(ge=1)
+    batch_size: Annotated[int | str, BeforeValidator(_batch_size)] = 64
+    clip_norm: float | None = Field(default=None, gt=0)
+    order: Literal["seed", "shared"] = "seed"
+    evaluate_every: int = Field(default=1, ge=1)
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training of one network from one seed.
+
+    Attributes:
+        task: Data and loss.
+        model: Architecture.
+        init: Named initialisation; None for the model's own.
+        optimizer: Optimizer and its hyperparameters.
+        train: Epochs, batches, clipping, order.
+        schedule: Learning-rate schedule.
+        seed: Root of all random streams.
+    """
+
+    task: Named
+    model: Named
+    init: InitOptions | None
+    optimizer: Named
+    train: TrainOptions
+    schedule: Named
+    seed: int
+
+    @classmethod
+    def parse(cls, table: Mapping[str, Any]) -> "RunSpec":
+        """Build a spec from the tables of a study file, or from its own canonical form.
+
+        Raises:
+            InputError: One sentence that names the key, the value and what is allowed.
+        """
+        for key in table:
+            if key not in (*SECTIONS, "format"):
+                raise InputError(unknown("key", key, SECTIONS))
+        for section in ("task", "model", "optimizer", "train"):
+            if section not in table:
+                raise InputError(f"[{section}] is missing")
+        if not isinstance(table["train"], Mapping):
+            raise InputError(f"train = {table['train']!r}: must be a table")
+        train = dict(table["train"])
+        schedule = train.pop("schedule", "constant")
+        name, model_options = split_name(table["model"], "model")
+        init = model_options.pop("init", "default")
+        optimizer, hyperparameters = split_name(table["optimizer"], "optimizer")
+        seed = table.get("seed", 0)
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+            raise InputError(f"seed = {seed!r}: must be a whole number from 0 to {2**31 - 1}")
+        return cls(
+            task=_parse_named(TASKS, table["task"], "task"),
+            model=_parse_named(MODELS, {"name": name, **model_options}, "model"),
+            init=parse_init(init),
+            optimizer=Named(
+                optimizer,
+                check_optimizer(optimizer, hyperparameters, "optimizer"),
+                _code(OPTIMIZERS, optimizer),
+            ),
+            train=validate(TrainOptions, train, "train"),
+            schedule=_parse_named(SCHEDULES, schedule, "train.schedule"),
+            seed=seed,
+        )
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the spec as plain values with every default written out.
+
+        A part that is absent (no init, no clipping) is left out, so that a kind of part added
+        later does not change the identity of runs that do without it.
+        """
+        model = self.model.canonical()
+        if self.init is not None:
+            model["init"] = self.init.model_dump()
+        train = self.train.model_dump(exclude_none=True)
+        return {
+            "format": FORMAT,
+            "task": self.task.canonical(),
+            "model": model,
+            "optimizer": self.optimizer.canonical(),
+            "train": {**train, "schedule": self.schedule.canonical()},
+            "seed": self.seed,
+        }
+
+    @cached_property
+    def id(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _parse_named(registry: Registry[Any], table: Any, path: str) -> Named:
+    name, options = split_name(table, path)
+    entry = registry[name]
+    if entry.options is not None:
+        options = validate(entry.options, options, path).model_dump(exclude_none=True)
+    elif callable(entry.target):
+        check_keywords(name, entry.target, options)
+    return Named(name, options, _code(registry, name))
+
+
+def _code(registry: Registry[Any], name: str) -> str:
+    return source_digest(name) if registry[name].options is None else ""

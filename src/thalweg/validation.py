@@ -1,0 +1,101 @@
+"""Checked options, and one plain sentence for the first thing that is wrong with them."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from thalweg.errors import InputError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Options(BaseModel):
+    """Base of every set of options: frozen, strict about types, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def validate(model: type[M], table: Mapping[str, Any], path: str = "") -> M:
+    """Validate a table of options.
+
+    Args:
+        model: The options wanted.
+        table: What was given.
+        path: Where the table stands in the study ("arms.eg.optimizer"), for the message.
+
+    Raises:
+        InputError: One sentence about the first error, naming key, value and what is allowed.
+    """
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        raise InputError(_sentence(model, error.errors()[0], path)) from None
+
+
+def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
+    """Return the sentence for a name that is not among those allowed, with the nearest one."""
+    allowed = list(allowed)
+    near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown {kind} {name!r}{hint} (allowed: {', '.join(allowed) or 'none'})"
+
+
+def join_path(*parts: str | int) -> str:
+    """Join the parts of a key path with dots, leaving out the empty ones."""
+    return ".".join(str(part) for part in parts if part != "")
+
+
+_WANTED = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be finite",
+    "bool_type": "must be true or false",
+    "string_type": "must be a string",
+    "list_type": "must be a list",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+}
+
+
+def _sentence(model: type[BaseModel], error: ErrorDetails, path: str) -> str:
+    location = list(error["loc"])
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        key = str(location[-1])
+        return f"{join_path(path, *location[:-1]) or 'input'}: " + unknown(
+            "key", key, _fields_at(model, location[:-1])
+        )
+    where = join_path(path, *location)
+    if kind == "missing":
+        return f"{where}: is missing and has no default"
+    context = error.get("ctx", {})
+    bounds = {
+        "greater_than": "must be greater than {gt}",
+        "greater_than_equal": "must be at least {ge}",
+        "less_than": "must be less than {lt}",
+        "less_than_equal": "must be at most {le}",
+        "literal_error": "must be {expected}",
+        "too_short": "must have at least {min_length} entries",
+        "string_too_short": "must not be empty",
+    }
+    if kind == "value_error":
+        wanted = str(context["error"])
+        if not isinstance(error["input"], Mapping):
+            where = f"{where} = {error['input']!r}"
+        return f"{where}: {wanted}" if where else wanted
+    wanted = bounds[kind].format(**context) if kind in bounds else _WANTED.get(kind, error["msg"])
+    return f"{where} = {error['input']!r}: {wanted}"
+
+
+def _fields_at(model: type[BaseModel], location: list[int | str]) -> list[str]:
+    """Return the field names of the options that stand at a location below ``model``."""
+    for part in location:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)
