@@ -99,7 +99,9 @@ def test_oversized(extra: int) -> None:
     assert position(refused(gzip.compress(SAMPLE + bytes(extra)))) == len(SAMPLE)
 
 
-@pytest.mark.parametrize("rubbish", [b"\0", b"rubbish", gzip.compress(SAMPLE)])
+@pytest.mark.parametrize(
+    "rubbish", [b"\0", b"rubbish", gzip.compress(SAMPLE)], ids=["zero", "text", "member"]
+)
 def test_rubbish_after_the_gzip_stream(rubbish: bytes) -> None:
     content = gzip.compress(SAMPLE)
     message = refused(content + rubbish)
