@@ -110,8 +110,9 @@ def source_digest(reference: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else ""
 
 
-def check_keywords(reference: str, target: Callable[..., Any], keywords: dict[str, Any],
-                   reserved: int = 0) -> None:
+def check_keywords(
+    reference: str, target: Callable[..., Any], keywords: dict[str, Any], reserved: int = 0
+) -> None:
     """Check keyword arguments against the signature of a user's callable.
 
     Args:

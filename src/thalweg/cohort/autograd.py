@@ -61,7 +61,9 @@ class AutogradBackend(GradientBackend):
             )
             with draws:
                 loss = example_losses(self._loss, module(x), y).mean()
-            found = torch.autograd.grad(loss, list(trainable(module).values()), materialize_grads=True)
+            found = torch.autograd.grad(
+                loss, list(trainable(module).values()), materialize_grads=True
+            )
             views = cohort.layout.views(cohort.G[k]).values()
             torch._foreach_copy_(list(views), list(found))
             losses.append(loss.detach())
@@ -134,7 +136,7 @@ class AutogradBackend(GradientBackend):
         if self._stacked:
             for part in self._modules[0].modules():
                 if hasattr(part, "unrolled"):  # fused recurrences have no batching rule
-                    part.unrolled = True
+                    setattr(part, "unrolled", True)
             self._leaves = {
                 name: view.detach().requires_grad_()
                 for name, view in cohort.layout.views(cohort.W).items()

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from thalweg.data import Split
 from thalweg.cohort.matrix import Cohort
+from thalweg.data import Split
 
 
 @dataclass(frozen=True)

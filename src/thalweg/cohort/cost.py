@@ -45,4 +45,4 @@ def flops_per_example(module: nn.Module, shape: tuple[int, ...]) -> float:
         torch.autograd.grad(outputs.sum(), list(trainable(module).values()), allow_unused=True)
     for name, buffer in constants(module).items():
         buffer.copy_(before[name])
-    return counter.get_total_flops() / 2
+    return float(counter.get_total_flops()) / 2

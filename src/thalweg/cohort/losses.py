@@ -1,7 +1,7 @@
 """The loss a task is trained and judged by."""
 
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from thalweg.data import LossName
 
@@ -13,5 +13,5 @@ def example_losses(name: LossName, outputs: Tensor, targets: Tensor) -> Tensor:
     squared error, so that the mean over a batch equals ``torch.nn.MSELoss``.
     """
     if name == "cross_entropy":
-        return F.cross_entropy(outputs, targets, reduction="none")
+        return cross_entropy(outputs, targets, reduction="none")
     return (outputs - targets).square().flatten(1).mean(1)

@@ -10,7 +10,7 @@ from torch.func import functional_call, vmap
 from thalweg.cohort.cost import flops_per_example
 from thalweg.cohort.layout import Layout, constants, trainable
 
-STACKING_FLOPS = 40e6
+STACKING_FLOPS = 20e6
 """On a CPU, rows are stacked while one run's step costs less than this. Below it Python and
 dispatch dominate and stacking shares them; above it the arithmetic dominates and a row at a time
 keeps its activations in cache. Measured on two AVX2 cores: see docs/performance.md."""
@@ -140,7 +140,7 @@ def _cannot_stack(module: nn.Module, x: torch.Tensor) -> str:
     unrolled = [part for part in module.modules() if hasattr(part, "unrolled")]
     were = [part.unrolled for part in unrolled]
     for part in unrolled:
-        part.unrolled = True
+        setattr(part, "unrolled", True)
     try:
         parameters = {n: torch.stack([p.detach()] * 2) for n, p in trainable(module).items()}
         leaves = {name: value.requires_grad_() for name, value in parameters.items()}
@@ -160,5 +160,5 @@ def _cannot_stack(module: nn.Module, x: torch.Tensor) -> str:
         for name, value in constants(module).items():
             value.copy_(buffers[name])
         for part, was in zip(unrolled, were, strict=True):
-            part.unrolled = was
+            setattr(part, "unrolled", was)
     return ""

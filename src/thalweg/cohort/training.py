@@ -33,7 +33,7 @@ class Settings:
         shared_order: All seeds see the order of seed 0, so that only initialisations differ.
         evaluate_every: Epochs between evaluations; the last epoch is always evaluated.
         clip_norm: Bound on each run's gradient norm, one or a column ``(K, 1)``; None for none.
-        lr: Base learning rate of each run.
+        lr: Base learning rate of each run; None for an optimizer that has none.
         lr_scale: The schedule's factor at a step (from 0), one or a column ``(K, 1)``.
         flops_per_example: Operations of one example's gradient.
     """
@@ -43,13 +43,13 @@ class Settings:
     shared_order: bool
     evaluate_every: int
     clip_norm: float | Tensor | None
-    lr: Sequence[float]
+    lr: Sequence[float | None]
     lr_scale: Callable[[int], float | Tensor]
     flops_per_example: float
 
 
 class Listener:
-    """Base of those that follow a training: progress, checkpoints, probes. All calls are optional."""
+    """Base of those that follow a training: progress, checkpoints, probes; override at will."""
 
     def on_start(self, training: "Training") -> None:
         """Training is about to begin, or to go on from a checkpoint."""
@@ -249,10 +249,11 @@ class Training:
         for row, figures in enumerate(self.metrics):
             if row in self._frozen:
                 continue
+            lr = self.settings.lr[row]
             entry: dict[str, Any] = {
                 "epoch": self.epoch,
                 "step": self.step,
-                "lr": self.settings.lr[row] * scales[row % len(scales)],
+                "lr": None if lr is None else lr * scales[row % len(scales)],
                 "train_loss": None if self.epoch == 0 else train_loss[row],
                 "seconds": self.costs[row].seconds,
             }

@@ -58,7 +58,7 @@ class SineOptions(Options):
 
 
 def sine(options: SineOptions) -> Task:
-    """y = sin(x) + noise·ε, ε ~ N(0, 1), x on a uniform grid over [−5, 5]; 80/20 split.
+    """Y = sin(x) + noise·ε, ε ~ N(0, 1), x on a uniform grid over [−5, 5]; 80/20 split.
 
     Noise and split come from fixed seeds: a run's seed changes the network, never the data.
     """

@@ -44,14 +44,12 @@ class Adam(Rule):
     summary = "Adam; weight decay as an L2 penalty"
     family = "adaptive"
     source = "Kingma & Ba, arXiv:1412.6980; torch.optim.Adam"
-    options: type[Hyperparameters] = AdamHyperparameters
+    options = AdamHyperparameters
 
     def state(self, w: Tensor, h: Any) -> dict[str, Tensor]:
         return {"m": torch.zeros_like(w), "v": torch.zeros_like(w)}
 
-    def update(
-        self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value
-    ) -> None:
+    def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         adam_step_(w, add_weight_decay(g, w, h.weight_decay), state, h, t)
 
 
@@ -63,8 +61,6 @@ class AdamW(Adam):
     source = "Loshchilov & Hutter, arXiv:1711.05101; torch.optim.AdamW"
     options = AdamWHyperparameters
 
-    def update(
-        self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value
-    ) -> None:
+    def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         w.mul_(1 - h.lr * h.weight_decay)
         adam_step_(w, g, state, h, t)

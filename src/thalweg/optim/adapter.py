@@ -69,7 +69,10 @@ class TorchOptimizer(RowOptimizer):
             for group, lr in zip(optimizer.param_groups, self._base_lr[row], strict=False):
                 group["lr"] = lr * scale
             try:
-                optimizer.step(counted if self._needs_closure else None)
+                if self._needs_closure:
+                    optimizer.step(counted)  # type: ignore[arg-type]
+                else:
+                    optimizer.step()
             except Exception as error:  # a stranger's code may raise anything
                 raise ThalwegError(
                     f"optimizer {type(optimizer).__name__} raised "

@@ -27,9 +27,7 @@ class SGDEG(SGD):
     options = SGDHyperparameters
     freezes_zeros = True
 
-    def update(
-        self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value
-    ) -> None:
+    def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         sign = w.sign()
         d = add_weight_decay(g, sign, h.weight_decay)
         if state:

@@ -42,7 +42,7 @@ class Rule(ABC):
     summary: ClassVar[str]
     family: ClassVar[str]
     source: ClassVar[str]
-    options: ClassVar[type[Hyperparameters]]
+    options: type[Hyperparameters]
     freezes_zeros: ClassVar[bool] = False
 
     def structure(self, h: Any) -> Hashable:
@@ -59,9 +59,7 @@ class Rule(ABC):
         return {}
 
     @abstractmethod
-    def update(
-        self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value
-    ) -> None:
+    def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         """Update ``w`` and ``state`` in place.
 
         Args:
@@ -74,7 +72,7 @@ class Rule(ABC):
 
 
 def add_scaled_(x: Tensor, y: Tensor, factor: Value) -> None:
-    """x ← x + factor · y, in place."""
+    """X ← x + factor · y, in place."""
     if isinstance(factor, Tensor):
         x.addcmul_(y, factor)
     else:

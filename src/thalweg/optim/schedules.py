@@ -5,13 +5,14 @@ the sizes below, so a resumed run needs no saved schedule.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import Field
 
 from thalweg.registry import Registry
-from thalweg.validation import Options
+from thalweg.validation import Options, validate
 
 Scale = Callable[[int], float]
 
@@ -31,7 +32,8 @@ class Horizon:
 
 class ScheduleOptions(Options):
     """``warmup_epochs``: the factor first rises linearly from 1/n to 1 over the n warm-up steps;
-    the schedule proper runs over the steps that are left."""
+    the schedule proper runs over the steps that are left.
+    """
 
     warmup_epochs: float = Field(default=0.0, ge=0)
 
@@ -51,7 +53,8 @@ class CosineOptions(ScheduleOptions):
 
 class OneCycleOptions(Options):
     """Rise from 1/``div_factor`` to 1 over the fraction ``rise`` of all steps, then fall to
-    1/(``div_factor``·``final_div_factor``), both along half a cosine."""
+    1/(``div_factor``·``final_div_factor``), both along half a cosine.
+    """
 
     rise: float = Field(default=0.3, gt=0, lt=1)
     div_factor: float = Field(default=25.0, ge=1)
@@ -69,7 +72,7 @@ def step_decay(options: StepOptions, horizon: Horizon) -> Scale:
 
 
 def cosine(options: CosineOptions, horizon: Horizon) -> Scale:
-    """final + (1 − final)·(1 + cos(π·step/steps))/2, as ``CosineAnnealingLR`` stepped each step."""
+    """Final + (1 − final)·(1 + cos(π·step/steps))/2, as ``CosineAnnealingLR`` stepped each step."""
     low, steps = options.final, max(horizon.steps, 1)
     return lambda step: low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
 
@@ -102,11 +105,14 @@ SCHEDULES.add("cosine", "half a cosine down to a final fraction", CosineOptions,
 SCHEDULES.add("one_cycle", "up and down again within the run", OneCycleOptions, one_cycle)
 
 
-def build_schedule(name: str, options: Options, horizon: Horizon) -> Scale:
+def build_schedule(name: str, options: Mapping[str, Any], horizon: Horizon) -> Scale:
     """Return the factor as a function of the step, the warm-up included."""
+    entry = SCHEDULES[name]
+    assert entry.options is not None
+    checked = validate(entry.options, options, "train.schedule")
     warmup = 0
-    if isinstance(options, ScheduleOptions):
-        warmup = min(round(options.warmup_epochs * horizon.steps_per_epoch), horizon.steps)
+    if isinstance(checked, ScheduleOptions):
+        warmup = min(round(checked.warmup_epochs * horizon.steps_per_epoch), horizon.steps)
     rest = Horizon(horizon.steps - warmup, horizon.steps_per_epoch)
-    main = SCHEDULES[name].target(options, rest)
+    main = entry.target(checked, rest)
     return lambda step: (step + 1) / warmup if step < warmup else main(step - warmup)

@@ -59,9 +59,7 @@ class SGD(Rule):
     def state(self, w: Tensor, h: Any) -> dict[str, Tensor]:
         return {"momentum": torch.zeros_like(w)} if h.momentum > 0 else {}
 
-    def update(
-        self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value
-    ) -> None:
+    def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         d = add_weight_decay(g, w, h.weight_decay)
         if state:
             d = momentum_direction(d, state, h, t)

@@ -1,5 +1,6 @@
 """A named choice with its options: ``{ name = "sgd", lr = 0.1 }``, or just ``"cosine"``."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ class Named:
     def canonical(self) -> dict[str, Any]:
         own = {"code": self.code} if self.code else {}
         return {"name": self.name, **self.options, **own}
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.canonical(), sort_keys=True))
 
 
 def split_name(table: Any, path: str) -> tuple[str, dict[str, Any]]:

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from thalweg.data import TASKS
+from thalweg.errors import InputError
 from thalweg.models import MODELS, InitOptions, parse_init
 from thalweg.optim.registry import OPTIMIZERS, check_optimizer
 from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry, check_keywords, source_digest
-from thalweg.errors import InputError
 from thalweg.spec.named import Named, split_name
 from thalweg.validation import Options, unknown, validate
 

@@ -42,7 +42,8 @@ class RunDirectory:
 
     def lock(self) -> FileLock:
         """Return the lock a process holds while it trains this run; the system frees it when the
-        process ends, however it ends."""
+        process ends, however it ends.
+        """
         self._lock_path.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(self._lock_path)
 

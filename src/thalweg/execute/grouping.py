@@ -1,0 +1,135 @@
+"""From runs to cohorts: which runs train together, and how."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from thalweg.cohort.planner import Plan, Traits, examine, plan
+from thalweg.data import Task, load_task
+from thalweg.execute.options import Resources
+from thalweg.models import build_model
+from thalweg.optim.registry import needs_own_cohort, structure
+from thalweg.spec import Named, RunSpec
+from thalweg.store.store import Store
+
+
+@dataclass(frozen=True)
+class CohortPlan:
+    """Runs that train together, and how they are computed."""
+
+    specs: tuple[RunSpec, ...]
+    plan: Plan
+
+    @property
+    def ids(self) -> list[str]:
+        return [spec.id for spec in self.specs]
+
+
+@lru_cache(maxsize=4)
+def load_named_task(named: Named, data: Path | None) -> Task:
+    """Load a task; the last few are kept in memory."""
+    return load_task(named.name, dict(named.options), data)
+
+
+def examine_spec(spec: RunSpec, task: Task) -> Traits:
+    """Build a run's network and find out what the planner must know.
+
+    Raises:
+        InputError: The network cannot be built, or does not fit the task.
+    """
+    return examine(build_spec_model(spec, task), task.shape)
+
+
+def build_spec_model(spec: RunSpec, task: Task) -> torch.nn.Module:
+    """Build a run's network at its initial weights."""
+    return build_model(
+        spec.model.name, dict(spec.model.options), task.shape, task.outputs, spec.seed, spec.init
+    )
+
+
+def cohort_key(spec: RunSpec) -> Hashable:
+    """Return what must agree for two runs to train together: all but seed, floats of the
+    optimizer, schedule, clipping and initialisation.
+    """
+    return (
+        spec.task,
+        spec.model,
+        spec.train.epochs,
+        spec.train.batch_size,
+        spec.train.order,
+        spec.train.evaluate_every,
+        structure(spec.optimizer.name, spec.optimizer.options),
+    )
+
+
+def plan_cohorts(
+    specs: Sequence[RunSpec], store: Store | None, resources: Resources
+) -> list[CohortPlan]:
+    """Group runs into cohorts.
+
+    Runs that were interrupted are put back with those they trained with, so that a resumed run
+    repeats the very arithmetic of an uninterrupted one; the rest are grouped anew, and each
+    group is spread over the processes.
+
+    Args:
+        specs: Runs still to be trained, each once.
+        store: Where interrupted runs may lie; None plans all anew.
+        resources: Processes and device.
+    """
+    by_id = {spec.id: spec for spec in specs}
+    traits: dict[Hashable, Traits] = {}
+    groups: dict[Hashable, list[RunSpec]] = defaultdict(list)
+    for spec in specs:
+        groups[cohort_key(spec)].append(spec)
+    cohorts = []
+    for members in groups.values():
+        first = members[0]
+        task = load_named_task(first.task, resources.data)
+        kind = (first.task, first.model)
+        if kind not in traits:
+            traits[kind] = examine_spec(first, task)
+        size = first.train.batch_size
+        chosen = plan(
+            traits[kind],
+            len(task.train) if size == "full" else int(size),
+            len(members),
+            resources.jobs,
+            torch.device(resources.device),
+            needs_own_cohort(first.optimizer.name),
+        )
+        fresh = []
+        for spec in members:
+            if spec.id not in by_id:
+                continue  # already regrouped with an interrupted cohort
+            together = _interrupted_with(spec.id, store)
+            mates = [by_id[i] for i in together if i in by_id]
+            if together and len(mates) <= chosen.rows:
+                cohorts.append(CohortPlan(tuple(mates), chosen))
+                for mate in mates:
+                    del by_id[mate.id]
+            else:
+                fresh.append(spec)
+        cohorts += [
+            CohortPlan(tuple(fresh[start : start + chosen.rows]), chosen)
+            for start in range(0, len(fresh), chosen.rows)
+        ]
+    return sorted(cohorts, key=lambda c: -_work(c, traits))
+
+
+def _interrupted_with(run_id: str, store: Store | None) -> list[str]:
+    """Return the runs an interrupted run was training with, itself among them; [] for none."""
+    if store is None:
+        return []
+    status = store.run(run_id).status()
+    return list(status["cohort"]) if status["status"] == "running" else []
+
+
+def _work(cohort: CohortPlan, traits: dict[Hashable, Traits]) -> float:
+    """Estimate a cohort's work; the longest start first, so that no core is idle at the end."""
+    first = cohort.specs[0]
+    flops = traits[(first.task, first.model)].flops
+    return flops * first.train.epochs * len(cohort.specs)

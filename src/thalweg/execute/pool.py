@@ -1,0 +1,118 @@
+"""Worker processes on this machine, and the events they send."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+from thalweg.execute.grouping import CohortPlan
+from thalweg.execute.options import Resources
+
+Event = dict[str, Any]
+
+
+class Pool:
+    """As many workers as there are jobs; each is handed a cohort when it is idle.
+
+    Args:
+        resources: Processes, threads and device.
+        store: The results folder.
+        cohorts: How many cohorts there are, so that no idle worker is started.
+    """
+
+    def __init__(self, resources: Resources, store: Path, cohorts: int) -> None:
+        self.events: SimpleQueue[tuple[int, Event]] = SimpleQueue()
+        self._workers = [
+            _Worker(index, resources, store, self.events)
+            for index in range(min(resources.jobs, cohorts))
+        ]
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def submit(self, worker: int, cohort: CohortPlan) -> None:
+        """Hand a cohort to an idle worker."""
+        specs = [spec.canonical() for spec in cohort.specs]
+        self._workers[worker].write(json.dumps({"specs": specs, "plan": vars(cohort.plan)}) + "\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+
+class _Worker:
+    def __init__(
+        self,
+        index: int,
+        resources: Resources,
+        store: Path,
+        events: "SimpleQueue[tuple[int, Event]]",
+    ) -> None:
+        threads = str(resources.threads)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "thalweg.execute.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+        )
+        self._index = index
+        self.write(
+            json.dumps(
+                {
+                    "path": _import_path(),
+                    "store": str(store.resolve()),
+                    "data": str(resources.data) if resources.data else None,
+                    "device": resources.device,
+                    "jobs": resources.jobs,
+                    "threads": resources.threads,
+                }
+            )
+            + "\n"
+        )
+        threading.Thread(target=self._forward, args=(events,), daemon=True).start()
+
+    def write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # its death arrives as an event
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+    def _forward(self, events: "SimpleQueue[tuple[int, Event]]") -> None:
+        assert self._process.stdout is not None
+        try:
+            for line in self._process.stdout:
+                events.put((self._index, json.loads(line)))
+        except ValueError:
+            pass  # closed by `stop`, or cut off in the middle of a line
+        events.put((self._index, {"event": "dead", "status": self._process.wait()}))
+
+
+def _import_path() -> Sequence[str]:
+    """Return ``sys.path`` with its relative entries made absolute."""
+    return [str(Path(entry).resolve()) if entry else str(Path.cwd()) for entry in sys.path]

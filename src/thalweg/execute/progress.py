@@ -1,0 +1,125 @@
+"""The progress of an execution, on a terminal or line by line in a log."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+
+from thalweg.execute.grouping import CohortPlan
+
+
+class Progress:
+    """A live view: one bar over all runs' epochs, one for every cohort in training.
+
+    Where the console is no terminal it prints a line whenever a cohort ends.
+
+    Args:
+        console: Where to draw; ``Console(stderr=True)`` keeps standard output for results.
+        quiet: Draw nothing.
+    """
+
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+        self._console = console or Console(stderr=True)
+        self._quiet = quiet
+        self._bars = Bars(
+            TextColumn("{task.description}", table_column=None),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+        )
+        self._live = Live(self._bars, console=self._console, refresh_per_second=8)
+        self._total: TaskID | None = None
+        self._tasks: dict[int, TaskID] = {}
+        self._rows: dict[int, int] = {}
+        self._epochs: dict[int, int] = {}
+        self._done = 0
+        self._runs = 0
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def start(self, cohorts: Sequence[CohortPlan], complete: int, runs: int) -> None:
+        """Training of these cohorts begins; ``complete`` of all ``runs`` need none."""
+        self._done, self._runs = complete, runs
+        epochs = sum(c.specs[0].train.epochs * len(c.specs) for c in cohorts)
+        if self._total is None:
+            self._total = self._bars.add_task("all runs", total=epochs, unit="run-epochs", note="")
+        else:
+            self._bars.update(self._total, total=epochs, completed=0)
+        self._note()
+
+    def begin(self, worker: int, cohort: CohortPlan) -> None:
+        """A worker starts a cohort."""
+        self._rows[worker] = len(cohort.specs)
+        self._epochs[worker] = 0
+        self._tasks[worker] = self._bars.add_task(
+            _describe(cohort), total=cohort.specs[0].train.epochs, unit="epochs", note=""
+        )
+
+    def update(self, worker: int, event: dict[str, Any]) -> None:
+        """A cohort has reached another epoch."""
+        loss = event["loss"]
+        note = "" if loss is None else f"test loss {loss:.4f}"
+        self._bars.update(self._tasks[worker], completed=event["epoch"], note=note)
+        self._advance(worker, event["epoch"])
+
+    def end(self, worker: int, cohort: CohortPlan) -> None:
+        """A cohort has ended."""
+        self._advance(worker, cohort.specs[0].train.epochs)
+        self._bars.remove_task(self._tasks.pop(worker))
+        self._done += len(cohort.specs)
+        self._note()
+        if not self._quiet and not self._console.is_terminal:
+            seconds = time.monotonic() - self._began
+            self._console.print(
+                f"[{self._done}/{self._runs} runs, {seconds:.0f} s] {_describe(cohort)}",
+                markup=False,
+                highlight=False,
+            )
+
+    def finish(self) -> None:
+        """Everything is trained."""
+        if self._total is not None:
+            self._bars.update(self._total, completed=self._bars.tasks[0].total)
+
+    def _advance(self, worker: int, epoch: int) -> None:
+        if self._total is not None:
+            self._bars.advance(self._total, self._rows[worker] * (epoch - self._epochs[worker]))
+        self._epochs[worker] = epoch
+
+    def _note(self) -> None:
+        if self._total is not None:
+            self._bars.update(self._total, note=f"{self._done}/{self._runs} runs complete")
+
+
+def _describe(cohort: CohortPlan) -> str:
+    first, count = cohort.specs[0], len(cohort.specs)
+    runs = f"seed {first.seed}" if count == 1 else f"{count} runs"
+    return f"{first.task.name} · {first.model.name} · {first.optimizer.name} · {runs}"

@@ -1,0 +1,132 @@
+"""Put the frames of a study together from the run directories."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from thalweg.errors import InputError
+from thalweg.store.files import read_json
+from thalweg.store.results import CONFUSION, METRICS, RUNS, StudyResults
+from thalweg.store.run_directory import COMPLETE, RunDirectory
+from thalweg.store.store import Store
+from thalweg.validation import unknown
+
+
+def read_results(store: Store, name: str) -> StudyResults:
+    """Read the results of a study, complete or not.
+
+    Raises:
+        InputError: The store holds no such study.
+    """
+    folder = store.study_folder(name)
+    if not (folder / "study.json").exists():
+        raise InputError(f"{store.root}: {unknown('study', name, store.studies())}")
+    record = read_json(folder / "study.json")
+    runs = {entry["run"]: store.run(entry["run"]) for entry in record["runs"]}
+    described = {run_id: describe(run) for run_id, run in runs.items()}
+    rows = [
+        {
+            **described[entry["run"]],
+            "arm": entry["arm"],
+            "point": entry["point"],
+            "axes": json.dumps(entry["axes"]),
+            "seed": entry["seed"],
+        }
+        for entry in record["runs"]
+    ]
+    frame = pl.DataFrame([_fit(row, RUNS) for row in rows], schema=RUNS)
+    complete = [runs[i] for i, row in described.items() if row["status"] in COMPLETE]
+    statuses = [run.status() for run in complete]
+    return StudyResults(
+        name=record["name"],
+        title=record["title"],
+        question=record["question"],
+        runs=frame,
+        metrics=_stack(complete, "metrics", METRICS),
+        confusion=_stack(complete, "confusion", CONFUSION),
+        class_names=_class_names(statuses),
+        selection=_selection(frame),
+        provenance=_provenance(record, (folder / "study.toml").read_text(), statuses),
+    )
+
+
+def describe(run: RunDirectory) -> dict[str, Any]:
+    """Return one run as a row: what was asked, and what came out."""
+    status = run.status()
+    row: dict[str, Any] = {"run": run.id, **status}
+    if status["status"] not in (*COMPLETE, "failed"):
+        row["status"] = "missing"
+    if not (run.path / "spec.json").exists():
+        return row
+    spec = run.spec()
+    hyperparameters = {k: v for k, v in spec["optimizer"].items() if k not in ("name", "code")}
+    return {
+        **row,
+        "task": spec["task"]["name"],
+        "model": spec["model"]["name"],
+        "optimizer": spec["optimizer"]["name"],
+        "hyperparameters": json.dumps(hyperparameters),
+        "lr": hyperparameters.get("lr"),
+        "batch_size": str(spec["train"]["batch_size"]),
+        "seed": spec["seed"],
+    }
+
+
+def _fit(row: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: row.get(name) for name in schema}
+
+
+def _stack(runs: Iterable[RunDirectory], name: str, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Read the same file of every run into one frame with the columns of ``schema``."""
+    frames = []
+    for run in runs:
+        path = run.path / f"{name}.parquet"
+        if path.exists():
+            found = pl.read_parquet(path).with_columns(run=pl.lit(run.id))
+            columns = [
+                (pl.col(key) if key in found.columns else pl.lit(None)).cast(kind).alias(key)
+                for key, kind in schema.items()
+            ]
+            frames.append(found.select(columns))
+    return pl.concat(frames) if frames else pl.DataFrame(schema=dict(schema))
+
+
+def _selection(runs: pl.DataFrame) -> str:
+    """Return the figure grid points are chosen by: on validation wherever every run has it."""
+    done = runs.filter(pl.col("status") == "done")
+    candidates = ("validation_accuracy", "validation_loss", "test_accuracy")
+    for name in candidates:
+        if len(done) and done[name].null_count() == 0:
+            return name
+    return "test_loss" if len(done) else "validation_loss"
+
+
+def _class_names(statuses: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    names = {status["task"]: status["class_names"] for status in statuses}
+    return {task: classes for task, classes in names.items() if classes}
+
+
+def _provenance(
+    record: Mapping[str, Any], toml: str, statuses: list[dict[str, Any]]
+) -> dict[str, Any]:
+    def distinct(key: str) -> list[Any]:
+        found = {json.dumps(status[key], sort_keys=True) for status in statuses}
+        return [json.loads(text) for text in sorted(found)]
+
+    machines, versions, sources = distinct("machine"), distinct("versions"), distinct("source")
+    warnings = [text for texts in distinct("warnings") for text in texts]
+    for what, found in (("machines", machines), ("versions", versions), ("sources", sources)):
+        if len(found) > 1:
+            warnings.append(f"the runs come from {len(found)} different {what}")
+    return {
+        "command": record["command"],
+        "study_file": toml,
+        "source": ", ".join(sources),
+        "versions": versions[0] if versions else {},
+        "machine": machines[0] if machines else {},
+        "started": record["started"],
+        "finished": max((status["finished"] for status in statuses), default=""),
+        "warnings": list(dict.fromkeys(warnings)),
+    }

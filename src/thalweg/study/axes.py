@@ -1,0 +1,107 @@
+"""Grid axes: a list where a single value is expected."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from thalweg.data import TASKS
+from thalweg.errors import InputError
+from thalweg.models import INITS, MODELS
+from thalweg.optim import OPTIMIZERS
+from thalweg.optim.schedules import SCHEDULES
+from thalweg.registry import Registry
+from thalweg.spec import TrainOptions
+
+Axes = dict[str, Any]
+"""The values of one grid point by key path ("optimizer.lr")."""
+
+
+def expand_grid(table: Mapping[str, Any]) -> Iterator[tuple[Axes, dict[str, Any]]]:
+    """Yield every grid point of an arm: its axes' values, and the arm's tables with them filled in.
+
+    A list is an axis unless the key takes a list as it is (``model.widths``); a list of lists is
+    then an axis of lists. For a user's own object every list is an axis.
+
+    Raises:
+        InputError: An axis is empty or names a value twice.
+    """
+    axes = dict(_axes(table))
+    for path, values in axes.items():
+        if not values:
+            raise InputError(f"{path} = []: a grid needs at least one value")
+        for i, value in enumerate(values):
+            if value in values[:i]:
+                raise InputError(f"{path}: the grid names {value!r} twice")
+    for combination in product(*axes.values()):
+        point = dict(zip(axes, combination, strict=True))
+        filled: Any = table
+        for path, value in point.items():
+            filled = _replace(filled, path.split("."), value)
+        yield point, filled
+
+
+def label(axes: Axes) -> str:
+    """Return a short name of a grid point: "lr=0.01, momentum=0.9"."""
+    return ", ".join(f"{path.rpartition('.')[2]}={_plain(value)}" for path, value in axes.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value.get("name", value)) if isinstance(value, Mapping) else str(value)
+
+
+def _axes(table: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    yield from _named_axes("task", table.get("task"), TASKS)
+    model = table.get("model")
+    yield from _named_axes("model", model, MODELS)
+    if isinstance(model, Mapping):
+        yield from _choice_axes("model.init", model.get("init"), INITS)
+    yield from _named_axes("optimizer", table.get("optimizer"), OPTIMIZERS)
+    train = table.get("train")
+    if isinstance(train, Mapping):
+        rest = {key: value for key, value in train.items() if key != "schedule"}
+        yield from _option_axes("train", rest, TrainOptions)
+        schedules = {entry.name: entry.options for entry in SCHEDULES}
+        yield from _choice_axes("train.schedule", train.get("schedule"), schedules)
+
+
+def _named_axes(path: str, table: Any, registry: Registry[Any]) -> Iterator[tuple[str, list[Any]]]:
+    if isinstance(table, Mapping) and isinstance(table.get("name"), str):
+        skipped = ("name", "init") if path == "model" else ("name",)
+        rest = {key: value for key, value in table.items() if key not in skipped}
+        yield from _option_axes(path, rest, registry[table["name"]].options)
+
+
+def _choice_axes(
+    path: str, choice: Any, known: Mapping[str, type[BaseModel] | None]
+) -> Iterator[tuple[str, list[Any]]]:
+    if isinstance(choice, list):
+        yield path, choice
+    elif isinstance(choice, Mapping):
+        rest = {key: value for key, value in choice.items() if key != "name"}
+        yield from _option_axes(path, rest, known.get(str(choice.get("name"))))
+
+
+def _option_axes(
+    path: str, table: Mapping[str, Any], options: type[BaseModel] | None
+) -> Iterator[tuple[str, list[Any]]]:
+    for key, value in table.items():
+        field = options.model_fields.get(key) if options is not None else None
+        if isinstance(value, list) and not (field and _accepts(field.annotation, value)):
+            yield f"{path}.{key}", value
+
+
+def _accepts(annotation: Any, value: Any) -> bool:
+    try:
+        TypeAdapter(annotation).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
+def _replace(table: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    head, *rest = path
+    return {**table, head: _replace(table[head], rest, value) if rest else value}

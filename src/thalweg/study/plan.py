@@ -1,0 +1,187 @@
+"""A study's plan: arms × grid × seeds, and the runs they stand for."""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import BeforeValidator, Field
+
+from thalweg.errors import InputError
+from thalweg.spec import RunSpec
+from thalweg.study.axes import Axes, expand_grid, label
+from thalweg.study.source import Table, effective, merge, read_study
+from thalweg.validation import Options, unknown, validate
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+ARM_SECTIONS = ("task", "model", "optimizer", "train")
+
+
+def _seeds(value: Any) -> Any:
+    numbers = value if isinstance(value, list) else [value]
+    if not numbers or any(not isinstance(n, int) or isinstance(n, bool) for n in numbers):
+        raise ValueError("must be a number of seeds, or a list of seeds")
+    if isinstance(value, list):
+        if min(value) < 0 or len(set(value)) != len(value):
+            raise ValueError("must list each seed once, none negative")
+        return value
+    if not 1 <= value <= 100_000:
+        raise ValueError("must be from 1 to 100000")
+    return list(range(value))
+
+
+def _name(value: Any) -> Any:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(
+            "must be 1 to 100 letters, digits, dots, dashes or underscores (it names a folder)"
+        )
+    return value
+
+
+class StudyOptions(Options):
+    """The ``[study]`` table.
+
+    Attributes:
+        name: Names the folder of the report.
+        title: One line for people.
+        question: What the study asks.
+        seeds: Number of seeds, counted from 0, or a list of them.
+    """
+
+    name: Annotated[str, BeforeValidator(_name)]
+    title: str = ""
+    question: str = ""
+    seeds: Annotated[list[int], BeforeValidator(_seeds)] = Field(default=[0, 1, 2])
+
+
+@dataclass(frozen=True)
+class Point:
+    """One grid point of an arm.
+
+    Attributes:
+        arm: Name of the arm.
+        label: Short name of the point, "" where the arm has no grid.
+        axes: Values by key path.
+        specs: One run a seed.
+    """
+
+    arm: str
+    label: str
+    axes: Axes
+    specs: tuple[RunSpec, ...]
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study, expanded to its runs.
+
+    Attributes:
+        options: The ``[study]`` table.
+        points: Every grid point of every arm.
+        table: The study as it applies, preset and overrides included.
+        source: What it was read from: a path, a recipe's name, or "" if made by a command.
+    """
+
+    options: StudyOptions
+    points: tuple[Point, ...]
+    table: Table
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.options.name
+
+    @property
+    def specs(self) -> list[RunSpec]:
+        """All runs; one that stands in several arms comes once."""
+        return list({s.id: s for point in self.points for s in point.specs}.values())
+
+    def toml(self) -> str:
+        """Return the study as TOML, everything applied."""
+        return tomli_w.dumps(self.table)
+
+
+def load_study(
+    source: str | Path,
+    preset: str | None = None,
+    seeds: int | None = None,
+    overrides: Sequence[str] = (),
+) -> StudyPlan:
+    """Load a study from a TOML file or by a recipe's name.
+
+    Modules that the study names (``"package.module:Name"``) are looked for beside the file and in
+    the working directory too.
+
+    Args:
+        source: Path or name.
+        preset: Name of a preset.
+        seeds: Number of seeds.
+        overrides: ``KEY=VALUE`` texts.
+
+    Raises:
+        InputError: One sentence naming the key, the value and what is allowed.
+    """
+    table = read_study(str(source))
+    folders = [Path(source).resolve().parent] if Path(source).exists() else []
+    for folder in [*folders, Path.cwd()]:
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    return build_study(effective(table, preset, seeds, overrides), str(source))
+
+
+def build_study(table: Table, source: str = "") -> StudyPlan:
+    """Expand a study's table.
+
+    Raises:
+        InputError: One sentence naming the key, the value and what is allowed.
+    """
+    if "study" not in table:
+        raise InputError("[study] is missing")
+    if not isinstance(table["study"], Mapping):
+        raise InputError(f"study = {table['study']!r}: must be a table")
+    options = validate(StudyOptions, table["study"], "study")
+    base = {key: table[key] for key in ARM_SECTIONS if key in table}
+    arms = table.get("arms", {})
+    if not isinstance(arms, Mapping):
+        raise InputError(f"arms = {arms!r}: must be a table of arms")
+    if not arms:
+        points = _expand_arm(_default_arm(base), {}, base, options.seeds, "")
+    else:
+        points = [
+            point
+            for name, arm in arms.items()
+            for point in _expand_arm(name, arm, base, options.seeds, f"arm {name!r}: ")
+        ]
+    return StudyPlan(options, tuple(points), table, source)
+
+
+def _default_arm(base: Mapping[str, Any]) -> str:
+    optimizer = base.get("optimizer", "")
+    name = optimizer.get("name", "") if isinstance(optimizer, Mapping) else optimizer
+    return str(name).rpartition(":")[2] or "main"
+
+
+def _expand_arm(
+    name: str, arm: Any, base: Mapping[str, Any], seeds: Sequence[int], prefix: str
+) -> list[Point]:
+    if not isinstance(arm, Mapping):
+        raise InputError(f"arms.{name} = {arm!r}: must be a table")
+    for key in arm:
+        if key not in ARM_SECTIONS:
+            raise InputError(f"arms.{name}: {unknown('key', key, ARM_SECTIONS)}")
+    try:
+        return [
+            Point(
+                arm=name,
+                label=label(axes),
+                axes=axes,
+                specs=tuple(RunSpec.parse({**table, "seed": seed}) for seed in seeds),
+            )
+            for axes, table in expand_grid(merge(base, arm))
+        ]
+    except InputError as error:
+        raise InputError(f"{prefix}{error}") from None

@@ -1,0 +1,133 @@
+"""From a study file, a preset and the command line's overrides to one table."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from thalweg.errors import InputError
+from thalweg.validation import unknown
+
+Table = dict[str, Any]
+
+SECTIONS = ("study", "task", "model", "optimizer", "train", "arms", "presets")
+
+
+def recipes() -> dict[str, str]:
+    """Return the TOML text of every study that ships with the package, by name."""
+    folder = files("thalweg.recipes")
+    found = {p.name.removesuffix(".toml"): p for p in folder.iterdir() if p.name.endswith(".toml")}
+    return {name: found[name].read_text() for name in sorted(found)}
+
+
+def read_study(source: str) -> Table:
+    """Read a study by the path of a TOML file or the name of a recipe.
+
+    Raises:
+        InputError: There is no such file or recipe, or it is not TOML.
+    """
+    path = Path(source)
+    if path.suffix == ".toml" or path.exists():
+        try:
+            return parse_study(path.read_text(), str(path))
+        except OSError as error:
+            raise InputError(f"{source}: cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{source}: is not UTF-8 text ({error.reason})") from error
+    shipped = recipes()
+    if source not in shipped:
+        raise InputError(f"{unknown('recipe', source, shipped)}, or give the path of a .toml file")
+    return parse_study(shipped[source], f"recipe {source}")
+
+
+def parse_study(text: str, where: str) -> Table:
+    """Parse TOML.
+
+    Raises:
+        InputError: With the line and column of the error.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: is not valid TOML: {error}") from error
+
+
+def effective(
+    table: Table,
+    preset: str | None = None,
+    seeds: int | None = None,
+    overrides: Sequence[str] = (),
+) -> Table:
+    """Return the study with preset, overrides and seeds applied, in that order.
+
+    Args:
+        table: As read.
+        preset: Name of a ``[presets.NAME]`` table, or "full" for the study as it stands.
+        seeds: Number of seeds, counted from 0.
+        overrides: ``KEY=VALUE`` texts; the key is a dotted path, the value TOML, or else a string.
+
+    Raises:
+        InputError: An unknown preset or section, or an override that is not KEY=VALUE.
+    """
+    for key in table:
+        if key not in SECTIONS:
+            raise InputError(unknown("key", key, SECTIONS))
+    presets = table.get("presets", {})
+    result = {key: value for key, value in table.items() if key != "presets"}
+    if not isinstance(presets, Mapping):
+        raise InputError(f"presets = {presets!r}: must be a table")
+    if preset is not None and preset != "full":
+        if preset not in presets:
+            raise InputError(f"--preset: {unknown('preset', preset, ['full', *presets])}")
+        changes = dict(presets[preset])
+        if "seeds" in changes:
+            changes["study"] = {**changes.get("study", {}), "seeds": changes.pop("seeds")}
+        result = merge(result, changes)
+    for override in overrides:
+        result = _override(result, override)
+    if seeds is not None:
+        result = merge(result, {"study": {"seeds": seeds}})
+    return result
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
+    """Return ``base`` with the keys of ``over`` laid over it, tables merged key by key.
+
+    A table that names another thing (``name = "adam"`` over ``name = "sgd"``) replaces the one
+    below whole: the options of the one mean nothing to the other.
+    """
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        if isinstance(below, str) and isinstance(value, Mapping) and "name" not in value:
+            below = {"name": below}
+        renamed = (
+            isinstance(value, Mapping)
+            and isinstance(below, Mapping)
+            and value.get("name", below.get("name")) != below.get("name")
+        )
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and not renamed:
+            result[key] = merge(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _override(table: Table, text: str) -> Table:
+    key, separator, value = text.partition("=")
+    path = [part.strip() for part in key.split(".")]
+    if not separator or not all(path):
+        raise InputError(f"--set {text!r}: must be KEY=VALUE, for instance train.epochs=2")
+    if path[0] not in SECTIONS:
+        raise InputError(f"--set {text!r}: {unknown('key', path[0], SECTIONS)}")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    if path[0] == "arms" and len(path) > 1 and path[1] not in table.get("arms", {}):
+        raise InputError(f"--set {text!r}: {unknown('arm', path[1], table.get('arms', {}))}")
+    nested: Any = parsed
+    for part in reversed(path):
+        nested = {part: nested}
+    return merge(table, nested)
