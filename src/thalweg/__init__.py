@@ -1,3 +1,20 @@
 """Thalweg: how the optimizer, its step size and sparsity shape what a neural network learns."""
 
 __version__ = "0.1.0"
+
+from thalweg import data, models, optim
+from thalweg.api import Report, Results, Study, load_study, recipe
+from thalweg.errors import InputError, ThalwegError
+
+__all__ = [
+    "InputError",
+    "Report",
+    "Results",
+    "Study",
+    "ThalwegError",
+    "data",
+    "load_study",
+    "models",
+    "optim",
+    "recipe",
+]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from thalweg.errors import InputError
-from thalweg.validation import Options, unknown
+from thalweg.randomness import global_stream
+from thalweg.validation import Options, brief, unknown
 
 T = TypeVar("T")
 
@@ -78,12 +79,15 @@ def import_reference(reference: str) -> Any:
     """
     module_name, _, attribute = reference.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        with global_stream(0, "import"):  # a module may draw as it is imported, once a process
+            module = importlib.import_module(module_name)
     except ImportError as error:
-        raise InputError(f"{reference!r}: cannot import {module_name!r} ({error})") from error
+        raise InputError(
+            f"{reference!r}: cannot import {module_name!r} ({brief(error)})"
+        ) from error
     except Exception as error:  # the user's module runs arbitrary code on import
         raise InputError(
-            f"{reference!r}: importing {module_name!r} raised {type(error).__name__}: {error}"
+            f"{reference!r}: importing {module_name!r} raised {type(error).__name__}: {brief(error)}"
         ) from error
     try:
         return getattr(module, attribute)

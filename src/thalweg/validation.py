@@ -43,6 +43,11 @@ def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}{hint} (allowed: {', '.join(allowed) or 'none'})"
 
 
+def brief(error: BaseException) -> str:
+    """Return the first line of an error's message, or the error's kind where it has none."""
+    return str(error).strip().partition("\n")[0].rstrip() or type(error).__name__
+
+
 def join_path(*parts: str | int) -> str:
     """Join the parts of a key path with dots, leaving out the empty ones."""
     return ".".join(str(part) for part in parts if part != "")
@@ -75,12 +80,12 @@ def _sentence(model: type[BaseModel], error: ErrorDetails, path: str) -> str:
         return f"{where}: is missing and has no default"
     context = error.get("ctx", {})
     bounds = {
-        "greater_than": "must be greater than {gt}",
-        "greater_than_equal": "must be at least {ge}",
-        "less_than": "must be less than {lt}",
-        "less_than_equal": "must be at most {le}",
+        "greater_than": "must be greater than {gt:g}",
+        "greater_than_equal": "must be at least {ge:g}",
+        "less_than": "must be less than {lt:g}",
+        "less_than_equal": "must be at most {le:g}",
         "literal_error": "must be {expected}",
-        "too_short": "must have at least {min_length} entries",
+        "too_short": "must not be empty",
         "string_too_short": "must not be empty",
     }
     if kind == "value_error":

@@ -1,0 +1,54 @@
+"""The command line: thin commands over the other rooms."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import thalweg
+from thalweg.cli import catalogue, data, inspect, run
+from thalweg.errors import ThalwegError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="How do the optimizer, its step size and sparsity shape what a neural network learns?",
+)
+app.command()(run.demo)
+app.command()(run.run)
+app.command()(run.train)
+app.command()(run.sweep)
+app.command()(inspect.show)
+app.command()(inspect.query)
+app.command()(inspect.report)
+app.command("list")(catalogue.list_names)
+app.command()(catalogue.doctor)
+app.add_typer(data.app, name="data")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"thalweg {thalweg.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Thalweg."""
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 done, 1 the work failed, 2 the input was wrong."""
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # the user's own models, beside the study
+    try:
+        app()
+    except ThalwegError as error:
+        print(f"thalweg: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

@@ -1,7 +1,7 @@
 """Gradients by PyTorch's autograd: any module, any device."""
 
 import copy
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,8 @@ class AutogradBackend(GradientBackend):
         loss: The task's loss.
         stacked: Call all rows at once.
         stochastic: The network draws random numbers when it trains (dropout); its draws then
-            come from the stream ``(seed, "forward", step)`` of each run. Not possible stacked.
+            come from the stream ``(seed, "forward", step)`` of each run, and those of one that
+            draws in evaluation too from ``(seed, "evaluation", example)``. Not possible stacked.
     """
 
     def __init__(self, loss: LossName, stacked: bool, stochastic: bool = False) -> None:
@@ -54,20 +55,31 @@ class AutogradBackend(GradientBackend):
         losses = []
         for k, module in enumerate(self._modules):
             x, y = (inputs, targets) if batch.shared else (inputs[k], targets[k])
-            draws = (
-                global_stream(cohort.seeds[k], "forward", batch.step)
-                if self._stochastic
-                else nullcontext()
-            )
-            with draws:
+            with self._draws(cohort, k, "forward", batch.step):
                 loss = example_losses(self._loss, module(x), y).mean()
             found = torch.autograd.grad(
                 loss, list(trainable(module).values()), materialize_grads=True
             )
             views = cohort.layout.views(cohort.G[k]).values()
             torch._foreach_copy_(list(views), list(found))
+            self._keep_buffers(cohort, k)
             losses.append(loss.detach())
         return torch.stack(losses)
+
+    def _draws(self, cohort: Cohort, k: int, name: str, index: int) -> AbstractContextManager[None]:
+        """Return the context in which a stochastic network draws from a stream of its run."""
+        if not self._stochastic:
+            return nullcontext()
+        return global_stream(cohort.seeds[k], name, index)
+
+    def _keep_buffers(self, cohort: Cohort, k: int) -> None:
+        """Take up the buffers that a network replaced instead of changing them in place."""
+        for name, kept in cohort.buffers.items():
+            owner, _, own_name = name.rpartition(".")
+            part = self._modules[k].get_submodule(owner)
+            buffer = part._buffers.get(own_name)
+            if buffer is not None and buffer.data_ptr() != kept[k].data_ptr():
+                part._buffers[own_name] = kept[k].copy_(buffer.detach())
 
     def _stacked_gradient(
         self, inputs: Tensor, targets: Tensor, shared: bool, cohort: Cohort
@@ -96,7 +108,7 @@ class AutogradBackend(GradientBackend):
         confusion: Tensor | None = None
         for start in range(0, N, EVALUATION_EXAMPLES):
             x, y = split.batch(slice(start, start + EVALUATION_EXAMPLES))
-            for k, outputs in self._outputs(cohort, x):
+            for k, outputs in self._outputs(cohort, x, start):
                 loss[k] += example_losses(self._loss, outputs, y).sum().double()
                 if self._loss == "cross_entropy":
                     C = outputs.shape[-1]
@@ -110,21 +122,25 @@ class AutogradBackend(GradientBackend):
         accuracy = counts.diagonal(dim1=1, dim2=2).sum(1).double() / N
         return Evaluation(loss / N, accuracy, counts)
 
-    def _outputs(self, cohort: Cohort, x: Tensor) -> list[tuple[int, Tensor]]:
+    def _outputs(self, cohort: Cohort, x: Tensor, start: int) -> list[tuple[int, Tensor]]:
+        """Return each row's outputs of the examples from ``start`` on."""
         if not self._stacked:
-            try:
-                return [(k, module.eval()(x)) for k, module in enumerate(self._modules)]
-            finally:
-                for module in self._modules:
+            outputs = []
+            for k, module in enumerate(self._modules):
+                try:
+                    with self._draws(cohort, k, "evaluation", start):
+                        outputs.append((k, module.eval()(x)))
+                finally:
                     module.train()
+            return outputs
         module = self._modules[0].eval()
         try:
-            outputs = vmap(
+            stacked = vmap(
                 lambda parameters, x: functional_call(module, parameters, (x,)), in_dims=(0, None)
             )({**self._leaves, **cohort.buffers}, x)
         finally:
             module.train()
-        return list(enumerate(outputs))
+        return list(enumerate(stacked))
 
     def _bind(self, cohort: Cohort) -> None:
         """Make the modules read the cohort's rows; done once, since W never moves."""

@@ -41,14 +41,15 @@ def unpack(path: Path) -> Any:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return _decode(json.loads(metadata["tree"]), tensors)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise ThalwegError(f"{path}: not a readable checkpoint ({error})") from error
 
 
 def _encode(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(node, Tensor):
-        tensors[path] = node.detach().cpu().contiguous().clone()
-        return {"tensor": path}
+        name = f"{len(tensors)}{path}"  # the number, since keys may hold slashes or be alike as text
+        tensors[name] = node.detach().cpu().contiguous().clone()
+        return {"tensor": name}
     if isinstance(node, dict):
         pairs = [[key, _encode(value, f"{path}/{key}", tensors)] for key, value in node.items()]
         return {"dict": pairs}

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from thalweg.cohort.layout import constants, trainable
+from thalweg.randomness import global_stream
 
 
 @dataclass
@@ -40,7 +41,7 @@ def flops_per_example(module: nn.Module, shape: tuple[int, ...]) -> float:
     parameter = next(module.parameters())
     inputs = torch.zeros(2, *shape, device=parameter.device, dtype=parameter.dtype)
     before = {name: buffer.clone() for name, buffer in constants(module).items()}
-    with FlopCounterMode(display=False) as counter:
+    with global_stream(0, "cost"), FlopCounterMode(display=False) as counter:
         outputs = module.train()(inputs)
         torch.autograd.grad(outputs.sum(), list(trainable(module).values()), allow_unused=True)
     for name, buffer in constants(module).items():

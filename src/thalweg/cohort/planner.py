@@ -67,8 +67,13 @@ def examine(module: nn.Module, shape: tuple[int, ...]) -> Traits:
     """Find out what the planner must know, by trying the network on four random examples."""
     x = torch.rand(4, *shape, generator=torch.Generator().manual_seed(0))
     x = x.to(next(module.parameters()).dtype)
-    stochastic = _is_stochastic(module, x)
-    reason = "it draws random numbers as it trains" if stochastic else _cannot_stack(module, x)
+    stochastic, changing = _training_pass(module, x)
+    if stochastic:
+        reason = "it draws random numbers as it trains"
+    elif changing:
+        reason = "it changes its buffers as it trains"
+    else:
+        reason = _cannot_stack(module, x)
     return Traits(
         parameters=Layout.of(module).size,
         flops=flops_per_example(module, shape),
@@ -122,21 +127,23 @@ def _memory(device: torch.device) -> float:
     return 4e9
 
 
-def _is_stochastic(module: nn.Module, x: torch.Tensor) -> bool:
-    """Return whether a pass in training mode draws from PyTorch's global generator."""
+def _training_pass(module: nn.Module, x: torch.Tensor) -> tuple[bool, bool]:
+    """Return whether a pass in training mode draws from PyTorch's global generator, and whether
+    it changes the module's buffers; they are put back.
+    """
     before = {name: value.clone() for name, value in constants(module).items()}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         start = torch.random.get_rng_state()
         module.train()(x)
         drew = not torch.equal(start, torch.random.get_rng_state())
+    changed = any(not torch.equal(value, before[n]) for n, value in constants(module).items())
     for name, value in constants(module).items():
         value.copy_(before[name])
-    return drew
+    return drew, changed
 
 
 def _cannot_stack(module: nn.Module, x: torch.Tensor) -> str:
     """Return why a network cannot run under ``vmap``, or "" where it can."""
-    buffers = {name: value.clone() for name, value in constants(module).items()}
     unrolled = [part for part in module.modules() if hasattr(part, "unrolled")]
     were = [part.unrolled for part in unrolled]
     for part in unrolled:
@@ -144,7 +151,7 @@ def _cannot_stack(module: nn.Module, x: torch.Tensor) -> str:
     try:
         parameters = {n: torch.stack([p.detach()] * 2) for n, p in trainable(module).items()}
         leaves = {name: value.requires_grad_() for name, value in parameters.items()}
-        stacked = {name: torch.stack([value.detach()] * 2) for name, value in buffers.items()}
+        stacked = {n: torch.stack([value.detach()] * 2) for n, value in constants(module).items()}
 
         def total(values: dict[str, torch.Tensor]) -> torch.Tensor:
             outputs: torch.Tensor = functional_call(module.train(), values, (x,))
@@ -152,13 +159,9 @@ def _cannot_stack(module: nn.Module, x: torch.Tensor) -> str:
 
         sums = vmap(total)({**leaves, **stacked})
         torch.autograd.grad(sums.sum(), list(leaves.values()), allow_unused=True)
-        if any(not torch.equal(stacked[n][0], buffers[n]) for n in buffers):
-            return "it changes its buffers as it trains"
     except Exception as error:  # whatever a stranger's module does under vmap
         return str(error).strip().partition("\n")[0][:200] or type(error).__name__
     finally:
-        for name, value in constants(module).items():
-            value.copy_(buffers[name])
         for part, was in zip(unrolled, were, strict=True):
             setattr(part, "unrolled", was)
     return ""

@@ -1,5 +1,6 @@
 """The training loop of a cohort."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -134,6 +135,24 @@ class Training:
         """Evaluate every run, as it stands, on the named split."""
         return self._backend.evaluate(self.cohort, self.task.splits[split])
 
+    def seconds_per_epoch(self, steps: int = 4) -> float:
+        """Measure how long an epoch takes, by a few steps and one evaluation.
+
+        The weights are changed by it: for a training that is thrown away.
+        """
+        order = self._order().to(self.cohort.W.device)
+        size = self.settings.batch_size or len(self.task.train)
+        self._take_step(order[..., :size])  # the first step allocates
+        clock = time.perf_counter()
+        for _ in range(steps):
+            self._take_step(order[..., :size])
+        step = (time.perf_counter() - clock) / steps
+        clock = time.perf_counter()
+        self.evaluate("test")
+        share = (time.perf_counter() - clock) / len(self.task.test)
+        held_out = sum(len(split) for split in self.task.splits.values()) - len(self.task.train)
+        return step * self.steps_per_epoch + share * held_out / self.settings.evaluate_every
+
     def row_state(self, row: int) -> dict[str, Any]:
         """Return all that one run needs to go on from here, as a tree (see `checkpoint`)."""
         return {
@@ -142,7 +161,7 @@ class Training:
             "epoch": self.epoch,
             "step": self.step,
             "cost": self.costs[row].as_dict(),
-            "metrics": self.metrics[row],
+            "metrics": copy.deepcopy(self.metrics[row]),
             "diverged_step": self.diverged_step[row],
         }
 
@@ -152,7 +171,7 @@ class Training:
         self._optimizer.load_row_state(row, state["optimizer"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.costs[row] = Cost(**state["cost"])
-        self.metrics[row] = state["metrics"]
+        self.metrics[row] = copy.deepcopy(state["metrics"])
         self.diverged_step[row] = state["diverged_step"]
         if state["diverged_step"] is not None:
             self._frozen[row] = self.cohort.W[row].clone()

@@ -2,7 +2,6 @@
 
 import torch
 from pydantic import Field
-from sklearn.datasets import load_digits
 from torch.nn.functional import interpolate
 
 from thalweg.data.splits import Split
@@ -26,6 +25,8 @@ def digits(options: DigitsOptions) -> Task:
 
     There is no published split, so a fixed seed sets 360 examples (20 %) aside for the test.
     """
+    from sklearn.datasets import load_digits  # takes over a second to import; few commands need it
+
     bunch = load_digits()
     images = torch.from_numpy(bunch.images).float().unsqueeze(1) * (255 / 16)
     if options.size != 8:

@@ -40,7 +40,8 @@ class Split:
         An index of shape ``(K, B)`` gives inputs of shape ``(K, B, *shape)``.
         """
         stored = self.inputs[index]
-        x = stored.to(self.dtype)
+        # A slice is a view, which a network that works in place would write to.
+        x = stored.to(self.dtype, copy=isinstance(index, slice))
         if stored.dtype == torch.uint8:
             x = x.mul_(1 / (255 * self.std)).add_(-self.mean / self.std)
         targets = self.targets[index]

@@ -77,7 +77,7 @@ def _train(
     cohorts: list[CohortPlan], store: Store, resources: Resources, progress: Progress
 ) -> None:
     if min(resources.jobs, len(cohorts)) == 1:
-        with _threads(resources.threads):
+        with use_threads(resources.threads):
             for cohort in cohorts:
                 progress.begin(0, cohort)
                 train_cohort(
@@ -116,7 +116,7 @@ def _train(
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def use_threads(count: int) -> Iterator[None]:
     """Use so many threads within a block, and the caller's number again afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)

@@ -35,13 +35,16 @@ def load_named_task(named: Named, data: Path | None) -> Task:
     return load_task(named.name, dict(named.options), data)
 
 
-def examine_spec(spec: RunSpec, task: Task) -> Traits:
-    """Build a run's network and find out what the planner must know.
+@lru_cache(maxsize=64)
+def find_traits(task: Named, model: Named, data: Path | None) -> Traits:
+    """Build a network and find out what the planner must know.
 
     Raises:
         InputError: The network cannot be built, or does not fit the task.
     """
-    return examine(build_spec_model(spec, task), task.shape)
+    loaded = load_named_task(task, data)
+    module = build_model(model.name, dict(model.options), loaded.shape, loaded.outputs, 0, None)
+    return examine(module, loaded.shape)
 
 
 def build_spec_model(spec: RunSpec, task: Task) -> torch.nn.Module:
@@ -81,7 +84,6 @@ def plan_cohorts(
         resources: Processes and device.
     """
     by_id = {spec.id: spec for spec in specs}
-    traits: dict[Hashable, Traits] = {}
     groups: dict[Hashable, list[RunSpec]] = defaultdict(list)
     for spec in specs:
         groups[cohort_key(spec)].append(spec)
@@ -89,12 +91,9 @@ def plan_cohorts(
     for members in groups.values():
         first = members[0]
         task = load_named_task(first.task, resources.data)
-        kind = (first.task, first.model)
-        if kind not in traits:
-            traits[kind] = examine_spec(first, task)
         size = first.train.batch_size
         chosen = plan(
-            traits[kind],
+            find_traits(first.task, first.model, resources.data),
             len(task.train) if size == "full" else int(size),
             len(members),
             resources.jobs,
@@ -117,7 +116,7 @@ def plan_cohorts(
             CohortPlan(tuple(fresh[start : start + chosen.rows]), chosen)
             for start in range(0, len(fresh), chosen.rows)
         ]
-    return sorted(cohorts, key=lambda c: -_work(c, traits))
+    return sorted(cohorts, key=lambda cohort: -_work(cohort, resources))
 
 
 def _interrupted_with(run_id: str, store: Store | None) -> list[str]:
@@ -128,8 +127,8 @@ def _interrupted_with(run_id: str, store: Store | None) -> list[str]:
     return list(status["cohort"]) if status["status"] == "running" else []
 
 
-def _work(cohort: CohortPlan, traits: dict[Hashable, Traits]) -> float:
+def _work(cohort: CohortPlan, resources: Resources) -> float:
     """Estimate a cohort's work; the longest start first, so that no core is idle at the end."""
     first = cohort.specs[0]
-    flops = traits[(first.task, first.model)].flops
+    flops = find_traits(first.task, first.model, resources.data).flops
     return flops * first.train.epochs * len(cohort.specs)

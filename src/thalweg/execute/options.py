@@ -44,8 +44,8 @@ class Resources:
             raise InputError("--device cuda: PyTorch finds no CUDA device here; use cpu or auto")
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        if jobs is not None and jobs < 1:
-            raise InputError(f"--jobs {jobs}: must be at least 1")
+        if jobs is not None and (type(jobs) is not int or jobs < 1):
+            raise InputError(f"--jobs {jobs}: must be a whole number of at least 1")
         cores = available_cores()
         if device == "cuda":
             return cls(device, jobs or 1, max(1, cores // (jobs or 1)), data)

@@ -12,9 +12,9 @@ from filelock import Timeout
 from torch import Tensor
 
 from thalweg.cohort import AutogradBackend, Cohort, Listener, Settings, Training
-from thalweg.cohort.planner import Plan, examine
+from thalweg.cohort.planner import Plan
 from thalweg.errors import ThalwegError
-from thalweg.execute.grouping import build_spec_model, load_named_task
+from thalweg.execute.grouping import build_spec_model, find_traits, load_named_task
 from thalweg.execute.options import Resources
 from thalweg.optim.as_torch import zero_warning
 from thalweg.optim.registry import OPTIMIZERS, bind_optimizer
@@ -67,7 +67,7 @@ def train_cohort(
         for spec, run in zip(mine, runs, strict=True):
             run.begin(spec.canonical(), ids)
         try:
-            training, warnings = _prepare(mine, plan, resources)
+            training, warnings = prepare(mine, plan, resources)
         except Exception as error:
             _fail(runs, error)
             return
@@ -142,14 +142,15 @@ class _Keeper(Listener):
         )
 
 
-def _prepare(
+def prepare(
     specs: Sequence[RunSpec], plan: Plan, resources: Resources
 ) -> tuple[Training, list[str]]:
+    """Build a cohort at its initial weights, ready to train, and what the user should be told."""
     device = torch.device(resources.device)
     first = specs[0]
     task = load_named_task(first.task, resources.data).to(device)
     modules = [build_spec_model(spec, task) for spec in specs]
-    traits = examine(modules[0], task.shape)
+    traits = find_traits(first.task, first.model, resources.data)
     cohort = Cohort(modules, [spec.seed for spec in specs], device)
     backend = AutogradBackend(task.loss, plan.stacked, traits.stochastic)
     options = [spec.optimizer.options for spec in specs]

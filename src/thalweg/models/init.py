@@ -157,6 +157,8 @@ def parse_init(table: str | Mapping[str, Any], path: str = "model.init") -> Init
         InputError: Unknown name or option.
     """
     table = {"name": table} if isinstance(table, str) else table
+    if not isinstance(table, Mapping):
+        raise InputError(f"{path} = {table!r}: must be a name or a table with a name")
     name = table.get("name")
     if not isinstance(name, str):
         raise InputError(f"{path}.name = {name!r}: must be a string")

@@ -66,10 +66,7 @@ def build_model(
     Raises:
         InputError: Unknown name or option, or a network that cannot be built or does not fit.
     """
-    # A user's module may draw while it is imported, which happens once a process: not from the
-    # stream of whichever seed comes first, nor from the global generator.
-    with global_stream(0, "import"):
-        entry = MODELS[name]
+    entry = MODELS[name]
     with global_stream(seed, "init"), torch.device("cpu"):
         if entry.options is None:
             module = _call(entry, options)

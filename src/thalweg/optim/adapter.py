@@ -1,5 +1,6 @@
 """Any ``torch.optim.Optimizer`` on a cohort: one instance a row."""
 
+import copy
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from thalweg.cohort import Closure, Cohort, RowOptimizer
 from thalweg.errors import InputError, ThalwegError
+from thalweg.validation import brief
 
 
 class TorchOptimizer(RowOptimizer):
@@ -46,10 +48,10 @@ class TorchOptimizer(RowOptimizer):
                 parameters.append(parameter)
             try:
                 self._optimizers.append(factory(parameters, **keywords))
-            except (TypeError, ValueError, RuntimeError) as error:
+            except Exception as error:  # a stranger's code may raise anything
                 given = ", ".join(f"{key}={value!r}" for key, value in keywords.items())
                 raise InputError(
-                    f"optimizer: {factory.__name__}({given}) was refused: {error}"
+                    f"optimizer: {factory.__name__}({given}) was refused: {brief(error)}"
                 ) from error
         self._base_lr = [
             [group["lr"] for group in optimizer.param_groups if "lr" in group]
@@ -76,16 +78,17 @@ class TorchOptimizer(RowOptimizer):
             except Exception as error:  # a stranger's code may raise anything
                 raise ThalwegError(
                     f"optimizer {type(optimizer).__name__} raised "
-                    f"{type(error).__name__} in its step: {error}"
+                    f"{type(error).__name__} in its step: {brief(error)}"
                 ) from error
         return calls
 
     def row_state(self, row: int) -> Any:
         state = self._optimizers[row].state_dict()
-        return {"state": state["state"], "param_groups": state["param_groups"]}
+        kept = {"state": state["state"], "param_groups": state["param_groups"]}
+        return copy.deepcopy(kept)  # the optimizer goes on changing its own
 
     def load_row_state(self, row: int, state: Any) -> None:
-        self._optimizers[row].load_state_dict(state)
+        self._optimizers[row].load_state_dict(copy.deepcopy(state))
 
 
 def needs_closure(factory: type[torch.optim.Optimizer]) -> bool:

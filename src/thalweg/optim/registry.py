@@ -13,7 +13,7 @@ from thalweg.optim.exponentiated import SGDEG
 from thalweg.optim.rule import Rule, RuleOptimizer
 from thalweg.optim.sgd import SGD
 from thalweg.registry import Entry, Registry, check_keywords
-from thalweg.validation import validate
+from thalweg.validation import brief, validate
 
 Target = Rule | type[torch.optim.Optimizer]
 
@@ -44,9 +44,11 @@ def check_optimizer(name: str, options: Mapping[str, Any], path: str = "") -> di
     probe = [torch.nn.Parameter(torch.ones(2, 2))]
     try:
         entry.target(probe, **options)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # a stranger's code may raise anything
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
-        raise InputError(f"{path or 'optimizer'}: {name}({given}) was refused: {error}") from error
+        raise InputError(
+            f"{path or 'optimizer'}: {name}({given}) was refused: {brief(error)}"
+        ) from error
     return dict(options)
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 
-import thalweg
-
 LIBRARIES = ("torch", "numpy", "scipy", "polars", "duckdb", "scikit-learn")
 
 
@@ -19,7 +17,7 @@ LIBRARIES = ("torch", "numpy", "scipy", "polars", "duckdb", "scikit-learn")
 def source_hash() -> str:
     """Return the first 16 digits of the SHA-256 over the package's Python files and recipes."""
     digest = hashlib.sha256()
-    root = Path(thalweg.__file__).parent
+    root = Path(__file__).parents[1]
     for path in sorted([*root.rglob("*.py"), *root.rglob("*.toml")]):
         digest.update(str(path.relative_to(root)).encode())
         digest.update(path.read_bytes())
@@ -29,7 +27,7 @@ def source_hash() -> str:
 def versions() -> dict[str, str]:
     """Return the versions of Thalweg, Python and the libraries that shape a result."""
     return {
-        "thalweg": thalweg.__version__,
+        "thalweg": version("thalweg"),
         "python": platform.python_version(),
         **{library: version(library) for library in LIBRARIES},
     }

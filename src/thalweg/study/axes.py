@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any
+from typing import Any, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 
 from thalweg.data import TASKS
 from thalweg.errors import InputError
@@ -49,8 +49,12 @@ def label(axes: Axes) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.6g}"
-    return str(value.get("name", value)) if isinstance(value, Mapping) else str(value)
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    if isinstance(value, Mapping):
+        options = ", ".join(f"{k}={_plain(v)}" for k, v in value.items() if k != "name")
+        return f"{value.get('name', '')}({options})" if options else str(value.get("name", ""))
+    return str(value)
 
 
 def _axes(table: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
@@ -90,16 +94,11 @@ def _option_axes(
 ) -> Iterator[tuple[str, list[Any]]]:
     for key, value in table.items():
         field = options.model_fields.get(key) if options is not None else None
-        if isinstance(value, list) and not (field and _accepts(field.annotation, value)):
+        if not isinstance(value, list):
+            continue
+        takes_list = field is not None and get_origin(field.annotation) is list
+        if not takes_list or (value and all(isinstance(item, list) for item in value)):
             yield f"{path}.{key}", value
-
-
-def _accepts(annotation: Any, value: Any) -> bool:
-    try:
-        TypeAdapter(annotation).validate_python(value, strict=True)
-    except ValidationError:
-        return False
-    return True
 
 
 def _replace(table: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:

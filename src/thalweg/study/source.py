@@ -13,12 +13,15 @@ Table = dict[str, Any]
 
 SECTIONS = ("study", "task", "model", "optimizer", "train", "arms", "presets")
 
+CHOICES = ("task", "model", "init", "optimizer", "schedule")
+"""Tables whose ``name`` chooses what their other keys are options of."""
+
 
 def recipes() -> dict[str, str]:
     """Return the TOML text of every study that ships with the package, by name."""
     folder = files("thalweg.recipes")
     found = {p.name.removesuffix(".toml"): p for p in folder.iterdir() if p.name.endswith(".toml")}
-    return {name: found[name].read_text() for name in sorted(found)}
+    return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
 
 
 def read_study(source: str) -> Table:
@@ -30,7 +33,7 @@ def read_study(source: str) -> Table:
     path = Path(source)
     if path.suffix == ".toml" or path.exists():
         try:
-            return parse_study(path.read_text(), str(path))
+            return parse_study(path.read_text(encoding="utf-8"), str(path))
         except OSError as error:
             raise InputError(f"{source}: cannot be read ({error.strerror})") from error
         except UnicodeDecodeError as error:
@@ -80,10 +83,20 @@ def effective(
     if preset is not None and preset != "full":
         if preset not in presets:
             raise InputError(f"--preset: {unknown('preset', preset, ['full', *presets])}")
+        if not isinstance(presets[preset], Mapping):
+            raise InputError(f"presets.{preset} = {presets[preset]!r}: must be a table")
         changes = dict(presets[preset])
+        allowed = [*(section for section in SECTIONS if section != "presets"), "seeds"]
+        for key in changes:
+            if key not in allowed:
+                raise InputError(f"presets.{preset}: {unknown('key', key, allowed)}")
         if "seeds" in changes:
-            changes["study"] = {**changes.get("study", {}), "seeds": changes.pop("seeds")}
+            result = merge(result, {"study": {"seeds": changes.pop("seeds")}})
         result = merge(result, changes)
+        study = result.get("study")
+        name = study.get("name") if isinstance(study, Mapping) else None
+        if isinstance(name, str):  # a preset must not take the place of the full study
+            result = merge(result, {"study": {"name": f"{name}-{preset}"}})
     for override in overrides:
         result = _override(result, override)
     if seeds is not None:
@@ -94,8 +107,8 @@ def effective(
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
     """Return ``base`` with the keys of ``over`` laid over it, tables merged key by key.
 
-    A table that names another thing (``name = "adam"`` over ``name = "sgd"``) replaces the one
-    below whole: the options of the one mean nothing to the other.
+    A choice of another thing (``name = "adam"`` over ``name = "sgd"``) replaces the table below
+    whole: the options of the one mean nothing to the other.
     """
     result = dict(base)
     for key, value in over.items():
@@ -105,7 +118,9 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
         renamed = (
             isinstance(value, Mapping)
             and isinstance(below, Mapping)
-            and value.get("name", below.get("name")) != below.get("name")
+            and key in CHOICES
+            and "name" in below
+            and value.get("name", below["name"]) != below["name"]
         )
         if isinstance(value, Mapping) and isinstance(below, Mapping) and not renamed:
             result[key] = merge(below, value)
@@ -125,8 +140,9 @@ def _override(table: Table, text: str) -> Table:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
-    if path[0] == "arms" and len(path) > 1 and path[1] not in table.get("arms", {}):
-        raise InputError(f"--set {text!r}: {unknown('arm', path[1], table.get('arms', {}))}")
+    arms = table.get("arms", {})
+    if path[0] == "arms" and len(path) > 1 and isinstance(arms, Mapping) and path[1] not in arms:
+        raise InputError(f"--set {text!r}: {unknown('arm', path[1], arms)}")
     nested: Any = parsed
     for part in reversed(path):
         nested = {part: nested}

@@ -1,0 +1,135 @@
+"""The Python face: load a study, run it, look at its results."""
+
+import shlex
+import sys
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from thalweg.errors import InputError
+from thalweg.execute import Progress, Resources, execute, plan_cohorts
+from thalweg.store import Store, StudyResults
+from thalweg.store.assemble import read_results
+from thalweg.study import StudyPlan, recipes, record_study
+from thalweg.study import load_study as load_plan
+from thalweg.validation import unknown
+
+DEFAULT_OUT = Path("thalweg-out")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A study's report on disk.
+
+    Attributes:
+        path: Its ``index.html``.
+    """
+
+    path: Path
+
+    def open(self) -> None:
+        """Open the report in the browser."""
+        webbrowser.open(self.path.resolve().as_uri())
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study has produced so far.
+
+    Attributes:
+        study: Name of the study.
+        store: Where the results lie.
+        failed: Reason by run, for the runs that failed just now.
+    """
+
+    study: str
+    store: Store
+    failed: dict[str, str]
+
+    def load(self) -> StudyResults:
+        """Read all frames of the study."""
+        return read_results(self.store, self.study)
+
+    def frame(self) -> pl.DataFrame:
+        """Return one row a run; see `thalweg.store.results.RUNS` for the columns."""
+        return self.load().runs
+
+    def metrics(self) -> pl.DataFrame:
+        """Return one row a run and evaluated epoch."""
+        return self.load().metrics
+
+    def report(self) -> Report:
+        """Write the report and return where it lies."""
+        from thalweg.report import write_report  # Matplotlib takes long to import
+
+        return Report(write_report(self.load(), self.store.study_folder(self.study)))
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that can be run.
+
+    Attributes:
+        plan: Its arms, grid points and runs.
+    """
+
+    plan: StudyPlan
+
+    def run(
+        self,
+        out: str | Path = DEFAULT_OUT,
+        jobs: int | None = None,
+        device: str = "auto",
+        data: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Results:
+        """Train what is missing.
+
+        Args:
+            out: Results folder; a run that is complete there is never trained again.
+            jobs: Processes; by default one a core.
+            device: "auto", "cpu" or "cuda".
+            data: Folder searched first for downloadable data sets.
+            progress: The view; by default a live one on standard error.
+
+        Raises:
+            InputError: Something asked for is wrong or cannot be had.
+            ThalwegError: The work could not be done.
+        """
+        store = Store(Path(out), create=True)
+        resources = Resources.choose(device, jobs, Path(data) if data else None)
+        specs = self.plan.specs
+        plan_cohorts(specs, None, resources)  # a network that does not fit is found out here
+        record_study(self.plan, store, command_line())
+        with progress or Progress() as view:
+            outcome = execute(specs, store, resources, view)
+        return Results(self.plan.name, store, outcome.failed)
+
+
+def load_study(
+    source: str | Path,
+    preset: str | None = None,
+    seeds: int | None = None,
+    overrides: Sequence[str] = (),
+) -> Study:
+    """Load a study from a TOML file or by a recipe's name; see `thalweg.study.load_study`."""
+    return Study(load_plan(source, preset, seeds, overrides))
+
+
+def recipe(name: str, preset: str | None = None, seeds: int | None = None) -> Study:
+    """Load a study that ships with the package.
+
+    Raises:
+        InputError: There is no recipe of that name.
+    """
+    if name not in recipes():
+        raise InputError(unknown("recipe", name, recipes()))
+    return load_study(name, preset, seeds)
+
+
+def command_line() -> str:
+    """Return the command this process was started with."""
+    return shlex.join([Path(sys.argv[0]).name or "python", *sys.argv[1:]])

@@ -1,0 +1,136 @@
+"""Commands that tell what there is: list, doctor."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from thalweg.cli.output import print_json, print_table
+from thalweg.cli.parameters import Data, Json
+from thalweg.cohort.planner import available_cores, plan
+from thalweg.data import TASKS
+from thalweg.data.status import status
+from thalweg.execute import Resources
+from thalweg.execute.grouping import find_traits
+from thalweg.models import INITS, MODELS
+from thalweg.optim import OPTIMIZERS
+from thalweg.optim.rule import Rule
+from thalweg.optim.schedules import SCHEDULES
+from thalweg.registry import Registry
+from thalweg.spec import Named
+from thalweg.store.provenance import machine, source_hash, versions
+from thalweg.study.source import parse_study, recipes
+from thalweg.validation import Options
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    tasks = "tasks"
+    models = "models"
+    inits = "inits"
+    optimizers = "optimizers"
+    schedules = "schedules"
+    recipes = "recipes"
+
+
+def list_names(kind: Annotated[Kind, typer.Argument()], as_json: Json = False) -> None:
+    """List the tasks, models, inits, optimizers, schedules or recipes there are."""
+    rows = _rows(kind)
+    if as_json:
+        print_json(rows)
+    else:
+        shown = [{**row, "options": _options_text(row["options"])} for row in rows]
+        print_table(shown, ["name", "summary", "options"])
+
+
+def _rows(kind: Kind) -> list[dict[str, Any]]:
+    if kind is Kind.recipes:
+        found = {name: parse_study(text, name) for name, text in recipes().items()}
+        return [
+            {
+                "name": name,
+                "summary": table["study"]["title"],
+                "options": {"preset": ["full", *table.get("presets", {})]},
+            }
+            for name, table in found.items()
+        ]
+    if kind is Kind.inits:
+        own = {"name": "default", "summary": "the model's own", "options": {}}
+        named = [
+            {"name": name, "summary": options.summary, "options": _options(options)}
+            for name, options in INITS.items()
+        ]
+        return [own, *named]
+    registries: dict[Kind, Registry[Any]] = {
+        Kind.tasks: TASKS,
+        Kind.models: MODELS,
+        Kind.optimizers: OPTIMIZERS,
+        Kind.schedules: SCHEDULES,
+    }
+    rows = []
+    for entry in registries[kind]:
+        row = {"name": entry.name, "summary": entry.summary, "options": _options(entry.options)}
+        if isinstance(entry.target, Rule):
+            row |= {"family": entry.target.family, "source": entry.target.source}
+        rows.append(row)
+    return rows
+
+
+def _options(options: type[Options] | None) -> dict[str, Any]:
+    """Return the defaults by option; "required" where there is none."""
+    fields = options.model_fields.items() if options is not None else ()
+    return {
+        name: "required" if field.is_required() else field.get_default()
+        for name, field in fields
+        if name != "name"
+    }
+
+
+def _options_text(options: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in options.items())
+
+
+def doctor(data: Data = None, as_json: Json = False) -> None:
+    """Tell what this installation, machine and data can do."""
+    resources = Resources.choose(data=data)
+    backends = []
+    for model in ("mlp", "lenet5", "lenet5-tanh", "rnn"):
+        traits = find_traits(Named("digits", {"size": 28}), Named(model, {}), data)
+        device = torch.device(resources.device)
+        chosen = plan(traits, 64, 20, resources.jobs, device, alone=False)
+        backends.append(
+            {
+                "model": model,
+                "parameters": traits.parameters,
+                "backend": chosen.backend,
+                "rows": chosen.rows,
+                "reason": chosen.reason,
+            }
+        )
+    found = {
+        "versions": versions(),
+        "source": source_hash(),
+        "machine": machine(),
+        "cores": available_cores(),
+        "device": resources.device,
+        "processes": resources.jobs,
+        "threads": resources.threads,
+        "data": status(data),
+        "backends": backends,
+    }
+    if as_json:
+        print_json(found)
+        return
+    print_table([{"what": key, "version": value} for key, value in versions().items()])
+    described = machine()
+    print(f"processor  {described['processor']}, {available_cores()} cores usable")
+    print(f"gpu        {described['gpu'] or 'none that PyTorch can use'}")
+    print(
+        f"training   {resources.jobs} processes of {resources.threads} threads "
+        f"on {resources.device}\n"
+    )
+    print_table(status(data), ["name", "available", "verified", "where", "error"])
+    print("how 20 runs with batches of 64 would be computed:")
+    print_table(backends)

@@ -1,0 +1,47 @@
+"""Options that several commands share."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def value(text: str) -> Any:
+    """Return a value as a study file would read it: TOML, or else a string.
+
+    The study's own checks then judge it, so a wrong value gets the same sentence here and there.
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+Out = Annotated[
+    Path, typer.Option("--out", envvar="THALWEG_OUT", help="Results folder.", show_default=True)
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="Folder searched first for downloadable data (or set THALWEG_DATA)."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Jobs = Annotated[
+    Any, typer.Option("--jobs", parser=value, metavar="N", help="Processes; by default one a core.")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Seeds = Annotated[
+    Any,
+    typer.Option("--seeds", parser=value, metavar="N", help="Number of seeds, counted from 0."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key of the study, e.g. train.epochs=2."
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the plan and an estimate of time; train nothing.")
+]

@@ -1,0 +1,317 @@
+"""Commands that train: run, train, sweep, demo."""
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from thalweg import api
+from thalweg.cli.output import print_json, print_table
+from thalweg.cli.parameters import Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
+from thalweg.errors import InputError
+from thalweg.execute import Resources, plan_cohorts
+from thalweg.execute.estimate import estimate_seconds
+from thalweg.store import Store
+from thalweg.store.results import StudyResults
+from thalweg.study import StudyPlan, build_study
+from thalweg.study.source import Table, effective
+from thalweg.study.statistics import mean_interval
+
+Model = Annotated[str, typer.Argument(help="A model's name, or package.module:Name.")]
+Task = Annotated[str, typer.Argument(help="A task's name, or package.module:function.")]
+Optimizer = Annotated[str, typer.Option("--optimizer", help="See `thalweg list optimizers`.")]
+Epochs = Annotated[
+    Any, typer.Option("--epochs", parser=value, metavar="N", help="Passes over the training split.")
+]
+BatchSize = Annotated[
+    Any,
+    typer.Option("--batch-size", parser=value, metavar="N", help='Examples a step, or "full".'),
+]
+Schedule = Annotated[str, typer.Option("--schedule", help="See `thalweg list schedules`.")]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the study; made up if absent.")]
+
+
+def run(
+    study: Annotated[str, typer.Argument(help="A TOML file, or the name of a recipe.")],
+    preset: Annotated[
+        str | None, typer.Option("--preset", help='A preset of the study, or "full".')
+    ] = None,
+    seeds: Seeds = None,
+    overrides: Set = None,
+    out: Out = api.DEFAULT_OUT,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    data: Data = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Run a study and write its report. What is complete is never trained again."""
+    loaded = api.load_study(study, preset, seeds, overrides or ())
+    _run(loaded, out, jobs, device, data, dry_run, as_json)
+
+
+def demo(
+    out: Out = api.DEFAULT_OUT,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Run the whole tour on the built-in digits, and write a report."""
+    _run(api.recipe("demo"), out, jobs, device, None, False, as_json)
+
+
+def train(
+    model: Model,
+    task: Task,
+    optimizer: Optimizer = "sgd",
+    lr: Annotated[
+        Any,
+        typer.Option(
+            "--lr",
+            parser=value,
+            metavar="X",
+            help="Learning rate; the optimizer's default if absent.",
+        ),
+    ] = None,
+    epochs: Epochs = 10,
+    batch_size: BatchSize = 64,
+    schedule: Schedule = "constant",
+    clip_norm: Annotated[
+        Any,
+        typer.Option("--clip-norm", parser=value, metavar="X", help="Bound on the gradient norm."),
+    ] = None,
+    seeds: Seeds = None,
+    overrides: Set = None,
+    name: Name = None,
+    out: Out = api.DEFAULT_OUT,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    data: Data = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Train one model with one optimizer."""
+    table = _table("train", name, model, task, optimizer, lr, epochs, batch_size, schedule)
+    if clip_norm is not None:
+        table["train"]["clip_norm"] = clip_norm
+    study = build_study(effective(table, None, seeds, overrides or ()))
+    _run(api.Study(study), out, jobs, device, data, dry_run, as_json)
+
+
+def sweep(
+    model: Model,
+    task: Task,
+    lr: Annotated[
+        str, typer.Option("--lr", metavar="LOW..HIGH:POINTS", help="Geometric grid, 1e-3..1:8.")
+    ],
+    optimizer: Optimizer = "sgd",
+    epochs: Epochs = 10,
+    batch_size: BatchSize = 64,
+    schedule: Schedule = "constant",
+    seeds: Seeds = None,
+    overrides: Set = None,
+    name: Name = None,
+    out: Out = api.DEFAULT_OUT,
+    jobs: Jobs = None,
+    device: Device = "auto",
+    data: Data = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Sweep the learning rate over a grid, every point with the same seeds."""
+    grid = parse_grid(lr)
+    table = _table("sweep", name, model, task, optimizer, grid, epochs, batch_size, schedule)
+    study = build_study(effective(table, None, seeds, overrides or ()))
+    _run(api.Study(study), out, jobs, device, data, dry_run, as_json)
+
+
+def parse_grid(text: str) -> list[float]:
+    """Return the geometric grid ``LOW..HIGH:POINTS``, rounded to six significant digits.
+
+    Raises:
+        InputError: The text is not of that form, or the bounds are not 0 < LOW < HIGH.
+    """
+    wanted = "must be LOW..HIGH:POINTS with 0 < LOW < HIGH and 2 to 1000 points, as in 1e-3..1:8"
+    match = re.fullmatch(r"([^.:]+(?:\.\d+[^.:]*)?)\.\.([^:]+):(\d+)", text.strip())
+    if match is None:
+        raise InputError(f"--lr {text!r}: {wanted}")
+    try:
+        low, high, points = float(match[1]), float(match[2]), int(match[3])
+    except ValueError:
+        raise InputError(f"--lr {text!r}: {wanted}") from None
+    if not (0 < low < high < float("inf") and 2 <= points <= 1000):
+        raise InputError(f"--lr {text!r}: {wanted}")
+    ratio = (high / low) ** (1 / (points - 1))
+    return [float(f"{low * ratio**i:.6g}") for i in range(points)]
+
+
+def _table(
+    command: str,
+    name: str | None,
+    model: str,
+    task: str,
+    optimizer: str,
+    lr: Any,
+    epochs: Any,
+    batch_size: Any,
+    schedule: str,
+) -> Table:
+    parts = (text.rpartition(":")[2] for text in (model, task, optimizer))
+    made_up = "-".join([command, *parts])
+    return {
+        "study": {
+            "name": name or re.sub(r"[^A-Za-z0-9._-]+", "-", made_up),
+            "title": f"{model} on {task} by {optimizer}",
+        },
+        "task": {"name": task},
+        "model": {"name": model},
+        "optimizer": {"name": optimizer} | ({} if lr is None else {"lr": lr}),
+        "train": {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "schedule": schedule,
+        },
+    }
+
+
+def _run(
+    study: api.Study,
+    out: Path,
+    jobs: int | None,
+    device: str,
+    data: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    if dry_run:
+        _print_plan(study.plan, out, Resources.choose(device, jobs, data), as_json)
+        return
+    try:
+        results = study.run(out, jobs, device, data)
+    except KeyboardInterrupt:
+        left = Counter(Store(out).run(spec.id).is_complete() for spec in study.plan.specs)
+        print(
+            f"\nstopped: {left[True]} of {left.total()} runs are complete and every finished epoch "
+            f"is kept; go on with the same command:\n  {api.command_line()}",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from None
+    report = results.report()
+    loaded = results.load()
+    if as_json:
+        print_json(_as_json(loaded, out, report.path))
+    else:
+        _print_summary(loaded)
+        print(f"report: {report.path.resolve()}")
+    if results.failed:
+        reasons = Counter(results.failed.values()).most_common(3)
+        for reason, count in reasons:
+            print(f"thalweg: {count} runs failed: {reason}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _as_json(results: StudyResults, out: Path, report: Path) -> dict[str, Any]:
+    figures = ("train_loss", "test_loss", "test_accuracy")
+    costs = ("epochs", "examples", "gradient_evaluations", "seconds")
+    runs = [
+        {
+            "id": row["run"],
+            "arm": row["arm"],
+            "seed": row["seed"],
+            "status": row["status"],
+            "hyperparameters": json.loads(row["hyperparameters"] or "{}"),
+            **{key: row[key] for key in (*figures, *costs)},
+        }
+        for row in results.runs.to_dicts()
+    ]
+    return {
+        "study": results.name,
+        "out": str(out.resolve()),
+        "report": str(report.resolve()),
+        "runs": runs,
+    }
+
+
+def summarize(results: StudyResults) -> list[dict[str, Any]]:
+    """Return one row an arm and grid point: means over its seeds."""
+    rows = []
+    figure = "test_accuracy" if results.runs["test_accuracy"].null_count() == 0 else None
+    for (arm, point), group in results.runs.group_by(["arm", "point"], maintain_order=True):
+        statuses = Counter(group["status"].to_list())
+        row: dict[str, Any] = {"arm": arm, "point": point}
+        for name in (results.selection, "test_loss", "test_accuracy"):
+            values = group[name].drop_nulls().to_list()
+            if values and (name != "test_accuracy" or figure):
+                row[name] = _plus_minus(values)
+        row["runs"] = ", ".join(f"{count} {status}" for status, count in statuses.items())
+        row["seconds"] = group["seconds"].sum()
+        rows.append(row)
+    return rows
+
+
+def _plus_minus(values: Sequence[float]) -> str:
+    interval = mean_interval(values)
+    if interval.low is None or interval.high is None:
+        return f"{interval.mean:.4f}"
+    return f"{interval.mean:.4f} ± {(interval.high - interval.low) / 2:.4f}"
+
+
+def _print_summary(results: StudyResults) -> None:
+    rows = summarize(results)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    print_table(rows, columns)
+
+
+def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool) -> None:
+    store = Store(out) if (out / "store.json").exists() else None
+    complete = [s.id for s in plan.specs if store and store.run(s.id).is_complete()]
+    missing = [spec for spec in plan.specs if spec.id not in complete]
+    cohorts = plan_cohorts(missing, store, resources)
+    seconds = estimate_seconds(cohorts, resources)
+    rows = []
+    for cohort in cohorts:
+        first = cohort.specs[0]
+        rows.append(
+            {
+                "task": first.task.name,
+                "model": first.model.name,
+                "optimizer": first.optimizer.name,
+                "runs": len(cohort.specs),
+                "epochs": first.train.epochs,
+                "backend": cohort.plan.backend,
+                "reason": cohort.plan.reason,
+            }
+        )
+    if as_json:
+        print_json(
+            {
+                "study": plan.name,
+                "runs": len(plan.specs),
+                "complete": len(complete),
+                "cohorts": rows,
+                "jobs": resources.jobs,
+                "device": resources.device,
+                "estimated_seconds": seconds,
+            }
+        )
+        return
+    merged = Counter(tuple(row.items()) for row in rows)
+    if merged:
+        print_table([{"cohorts": count, **dict(items)} for items, count in merged.items()])
+    epochs = sum(spec.train.epochs for spec in missing)
+    print(
+        f"{len(plan.specs)} runs, {len(complete)} of them complete; {len(missing)} to train, "
+        f"{epochs} epochs in all, on {resources.jobs} processes ({resources.device}): "
+        f"about {_duration(seconds)}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

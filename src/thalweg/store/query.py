@@ -1,0 +1,68 @@
+"""SQL over the store, by DuckDB: the Parquet files are read where they lie."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import polars as pl
+
+from thalweg.errors import InputError
+from thalweg.store.assemble import describe
+from thalweg.store.files import read_json
+from thalweg.store.results import METRICS, RUNS
+from thalweg.store.run_directory import COMPLETE
+from thalweg.store.store import Store
+
+TABLES = {
+    "runs": "one row a run: what was asked, its figures and its cost",
+    "arms": "one row a study, arm, grid point and seed, with the run that answers it",
+    "metrics": "one row a run and evaluated epoch",
+}
+
+
+def query(store: Store, sql: str) -> pl.DataFrame:
+    """Run one SQL statement over the tables in `TABLES`.
+
+    Raises:
+        InputError: DuckDB refuses the statement; the message is its own first line.
+    """
+    with _connected(store) as connection:
+        try:
+            relation = connection.sql(sql)
+            result: pl.DataFrame | None = relation.pl() if relation is not None else None
+        except duckdb.Error as error:
+            reason = str(error).strip().partition("\n")[0]
+            tables = ", ".join(TABLES)
+            raise InputError(f"query: {reason} (tables: {tables})") from error
+    if result is None:
+        raise InputError(f"query: {sql!r}: must be a statement that returns rows")
+    return result
+
+
+@contextmanager
+def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    columns = {key: kind for key, kind in RUNS.items() if key not in ("arm", "point", "axes")}
+    runs = [describe(run) for run in store.runs()]
+    arms = [
+        {"study": name, **{key: entry[key] for key in ("arm", "point", "seed", "run")}}
+        for name in store.studies()
+        for entry in read_json(store.study_folder(name) / "study.json")["runs"]
+    ]
+    schema = dict.fromkeys(("study", "arm", "point"), pl.String)
+    connection = duckdb.connect()
+    try:
+        rows = [{key: run.get(key) for key in columns} for run in runs]
+        connection.register("runs", pl.DataFrame(rows, schema=columns))
+        arm_schema = {**schema, "seed": pl.Int64, "run": pl.String}
+        connection.register("arms", pl.DataFrame(arms, schema=arm_schema))
+        if any(run["status"] in COMPLETE for run in runs):
+            pattern = str(store.root / "runs" / "*" / "metrics.parquet").replace("'", "''")
+            connection.execute(
+                "CREATE VIEW metrics AS SELECT parse_path(filename)[-2] AS run, * EXCLUDE filename "
+                f"FROM read_parquet('{pattern}', filename = true, union_by_name = true)"
+            )
+        else:
+            connection.register("metrics", pl.DataFrame(schema=METRICS))
+        yield connection
+    finally:
+        connection.close()
