@@ -15,6 +15,10 @@ def value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
+        pass
+    try:
+        return float(text)  # ".1" and "1." are numbers on a command line, though not in TOML
+    except ValueError:
         return text
 
 
