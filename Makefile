@@ -1,0 +1,46 @@
+# Everything a newcomer needs: `make demo` and `make test` do their own set-up.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow check bench clean
+
+demo: $(VENV)/.installed
+	$(BIN)/thalweg demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -n 2 -m slow
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.lenet5
+	$(BIN)/python -m benchmarks.regression
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/.created:
+	$(PYTHON) -c 'import sys; sys.exit("Thalweg needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.created pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev]'
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.created pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[bench]'
+	touch $@
