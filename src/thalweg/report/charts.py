@@ -1,0 +1,197 @@
+"""What a chart shows, apart from who draws it.
+
+`interactive` and `static` draw the same description, so the page and the files agree. A chart is
+one panel. Numbers are in the units of the axis titles; None or a value that is not finite breaks
+a line.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Number = float | None
+
+MOST_CELL_TEXTS = 12
+"""Rows up to which the cells of a heatmap carry their numbers."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """An arm's look in every chart: positions in the renderers' cycles of colours and dashes."""
+
+    colour: int
+    dash: int
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes:
+        title: Quantity and unit.
+        log: Logarithmic, base 10.
+        limits: Ends of the axis, in data units; an axis may fall.
+        ticks: (position, label) pairs; None leaves the choice to the renderer.
+    """
+
+    title: str
+    log: bool = False
+    limits: tuple[float, float] | None = None
+    ticks: tuple[tuple[float, str], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line with an optional band between ``low`` and ``high``."""
+
+    label: str
+    style: Style
+    x: Sequence[float]
+    y: Sequence[Number]
+    low: Sequence[Number]
+    high: Sequence[Number]
+    markers: bool = False
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points with optional intervals.
+
+    Attributes:
+        label: Name of the series; it takes no place in the legend where a `Line` has the name.
+        style: Look of the series.
+        x: Positions.
+        y: Positions.
+        symbol: "dot", "small" (one of several seeds), "star" (an optimum) or "cross" (diverged).
+        hover: A line of text for each point.
+        x_interval: (low, high) for each point, None where there is no interval.
+    """
+
+    label: str
+    style: Style
+    x: Sequence[float]
+    y: Sequence[float]
+    symbol: str
+    hover: Sequence[str]
+    x_interval: Sequence[tuple[float, float] | None] | None = None
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """Shares in [0, 1] by row and column, with the counts behind them.
+
+    Cell (i, j) is centred at x = j, y = i; ``rows`` and ``columns`` are the names of i and j.
+    """
+
+    shares: Sequence[Sequence[Number]]
+    counts: Sequence[Sequence[int]]
+    rows: Sequence[str]
+    columns: Sequence[str]
+
+
+Layer = Line | Points | Heatmap
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One panel.
+
+    Attributes:
+        name: Stem of its files.
+        title: Heading.
+        description: What it shows, in words; the text alternative of the figure.
+        caption: How to read it; warnings too.
+        x: Horizontal axis.
+        y: Vertical axis.
+        layers: Drawn in this order.
+        height: Height in CSS pixels at which it reads well.
+        legend: Whether the series need a legend; not where they are named along an axis.
+    """
+
+    name: str
+    title: str
+    description: str
+    caption: str
+    x: Axis
+    y: Axis
+    layers: tuple[Layer, ...]
+    height: int = 360
+    legend: bool = True
+
+    @property
+    def has_heatmap(self) -> bool:
+        return any(isinstance(layer, Heatmap) for layer in self.layers)
+
+
+def finite(values: Iterable[Number]) -> list[float]:
+    """Return the values that are finite numbers."""
+    return [v for v in values if v is not None and math.isfinite(v)]
+
+
+def padded(values: Iterable[Number], log: bool = False, share: float = 0.06) -> tuple[float, float]:
+    """Return axis limits around the finite values with a margin of ``share`` of their range."""
+    known = finite(values)
+    if log:
+        known = [math.log10(v) for v in known if v > 0]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    # A range of nothing has no margin to scale.
+    margin = share * (high - low) or 0.05 * abs(high) or 0.5
+    low, high = low - margin, high + margin
+    return (10**low, 10**high) if log else (low, high)
+
+
+def grid_ticks(values: Iterable[float], log: bool, most: int = 9) -> tuple[tuple[float, str], ...]:
+    """Return ticks at the points of a grid, leaving out those too near to the one before."""
+    known = sorted(set(values))
+
+    def place(value: float) -> float:
+        return math.log10(value) if log else value
+
+    gap = (place(known[-1]) - place(known[0])) / most
+    kept: list[float] = []
+    for value in known:
+        if not kept or place(value) - place(kept[-1]) >= gap:
+            kept.append(value)
+    return tuple((value, f"{value:.3g}") for value in kept)
+
+
+def name_ticks(names: Sequence[str], most: int = 24) -> tuple[tuple[float, str], ...]:
+    """Return ticks at 0, 1, 2, ... for names, every k-th where they are more than ``most``."""
+    step = math.ceil(len(names) / most)
+    return tuple((float(i), names[i]) for i in range(0, len(names), step))
+
+
+def log_ticks(limits: tuple[float, float]) -> tuple[tuple[float, str], ...]:
+    """Return ticks for a logarithmic axis: decades, with 2 and 5 between where decades are few."""
+    low, high = limits
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    decades = math.log10(high / low)
+    digits: tuple[int, ...] = (1,) if decades > 3.5 else (1, 2, 5)
+    if decades < 0.7:
+        digits = (1, 2, 3, 4, 5, 6, 7, 8, 9)
+    step = max(1, round(decades / 7))
+    values = [d * 10.0**e for e in range(first, last + 1, step) for d in digits]
+    inside = [v for v in values if low <= v <= high]
+    return tuple((v, f"{v:g}") for v in inside)
+
+
+def runs_of_finite(*columns: Sequence[Number]) -> list[range]:
+    """Return the stretches of positions at which every column is a finite number."""
+    good = [
+        all(v is not None and math.isfinite(v) for v in row) for row in zip(*columns, strict=True)
+    ]
+    stretches: list[range] = []
+    start = 0
+    for end in range(1, len(good) + 1):
+        if end == len(good) or good[end] != good[start]:
+            if good[start]:
+                stretches.append(range(start, end))
+            start = end
+    return stretches
+
+
+def cell_text(share: Number) -> str:
+    """Return the text of a cell: the share in per cent, nothing for none."""
+    if share is None or not share > 0:
+        return ""
+    return "<1" if share < 0.01 else f"{100 * share:.0f}"

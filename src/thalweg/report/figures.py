@@ -1,0 +1,497 @@
+"""Which charts a study has, and the numbers in them."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from thalweg.report.charts import (
+    Axis,
+    Chart,
+    Heatmap,
+    Layer,
+    Line,
+    Number,
+    Points,
+    finite,
+    grid_ticks,
+    log_ticks,
+    name_ticks,
+    padded,
+)
+from thalweg.report.classes import ArmClasses, arm_classes
+from thalweg.report.formats import (
+    axis_title,
+    clipped,
+    is_accuracy,
+    metric_interval,
+    metric_name,
+    metric_value,
+    number,
+    percent,
+    plural,
+)
+from thalweg.report.panels import Arm, Panel
+from thalweg.report.sensitivity import LEARNING_RATE, Sensitivity, axis_name, sensitivities
+from thalweg.report.slug import slug
+from thalweg.store.results import StudyResults
+from thalweg.study.statistics import mean_interval
+
+CURVES = ("test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_loss")
+
+TALLEST = 6000
+"""Height of a chart, in CSS pixels, beyond which it is crowded rather than made taller."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Charts that belong together, with a note they share; "" for none."""
+
+    note: str
+    charts: tuple[Chart, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Charts under one heading, with a sentence on how to read them all."""
+
+    title: str
+    lead: str
+    groups: tuple[Group, ...]
+
+    @property
+    def charts(self) -> tuple[Chart, ...]:
+        return tuple(chart for group in self.groups for chart in group.charts)
+
+
+def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
+    """Return the sections that have a chart.
+
+    File names are unique: equal stems get a number.
+    """
+    found = [
+        Section(
+            "Final test figures",
+            "The large mark is the mean over seeds at the arm's selected point, the bar its 95 % "
+            "Student t interval; every small mark is one seed.",
+            (Group("", tuple(chart for p in panels if (chart := final_chart(p)))),),
+        ),
+        Section(
+            "Learning curves",
+            "Mean over seeds at the arm's selected point, with the 95 % Student t band. A line "
+            "ends where a run diverged. Epoch 0 is the initialisation; it may lie outside the "
+            "axis.",
+            tuple(Group(_selected(p), tuple(learning_curves(results, p))) for p in panels),
+        ),
+        Section(
+            "Sensitivity to hyperparameters",
+            "The selection metric at every grid point: mean over seeds with a 95 % paired "
+            "bootstrap band. The star is the optimum, its bar the bootstrap interval of the "
+            "optimum; a cross at the border marks a point at which a run diverged, which has no "
+            "finite mean.",
+            (Group("", tuple(c for p in panels for c in sensitivity_charts(p))),),
+        ),
+        Section(
+            "Accuracy by class",
+            "Share of each class's test examples predicted right: mean over seeds with the 95 % "
+            "Student t interval, at the selected points.",
+            (Group("", tuple(c for p in panels for c in class_charts(results, p))),),
+        ),
+        Section(
+            "Confusion matrices",
+            "Rows are true classes, columns predicted ones. Cells show the share of the row in "
+            "per cent, summed over the seeds of the selected point.",
+            tuple(Group("", tuple(confusion_charts(results, p))) for p in panels),
+        ),
+    ]
+    return _unique([section for section in found if section.charts])
+
+
+def final_chart(panel: Panel) -> Chart | None:
+    """Return the test figures of the arms at their selected points, seed by seed."""
+    metric = "test_accuracy" if "test_accuracy" in panel.metrics else "test_loss"
+    scale = _scale(metric)
+    layers: list[Layer] = []
+    shown: list[float] = []
+    words = []
+    for row, arm in enumerate(panel.arms):
+        place = float(row)
+        values = arm.selected.values(metric) if arm.selected else []
+        known = finite(values)
+        if not known:
+            words.append(f"{arm.name}: no finite result")
+            continue
+        interval = mean_interval(values)
+        words.append(f"{arm.name} {metric_interval(metric, interval.mean, interval.half_width)}")
+        layers.append(
+            Points(
+                arm.name,
+                arm.style,
+                [scale(v) for v in known],
+                [place + 0.18] * len(known),
+                "small",
+                [f"{clipped(arm.name)}: {metric_value(metric, v)}" for v in known],
+            )
+        )
+        shown += map(scale, known)
+        if not interval.diverged:
+            bounds = _bounds(interval.low, interval.high, scale)
+            shown += bounds or ()
+            layers.append(
+                Points(
+                    arm.name,
+                    arm.style,
+                    [scale(interval.mean)],
+                    [place],
+                    "dot",
+                    [words[-1] + f", {plural(interval.count, 'seed')}"],
+                    x_interval=[bounds],
+                )
+            )
+    if not layers:
+        return None
+    return Chart(
+        name=slug("final", panel.task, panel.model, metric),
+        title=panel.title,
+        description=f"{metric_name(metric)} of each arm on {panel.title}: {'; '.join(words)}.",
+        caption="Points selected by " + metric_name(panel.metric) + ".",
+        x=Axis(axis_title(metric), limits=padded(shown)),
+        y=Axis(
+            "",
+            limits=(len(panel.arms) - 0.4, -0.6),
+            ticks=name_ticks([clipped(arm.name, 24) for arm in panel.arms], 60),
+        ),
+        layers=tuple(layers),
+        height=150 + 52 * len(panel.arms),
+        legend=False,
+    )
+
+
+def learning_curves(results: StudyResults, panel: Panel) -> list[Chart]:
+    """Return one chart a metric that was recorded, one line an arm."""
+    charts = []
+    for metric in CURVES:
+        lines = [line for arm in panel.arms if (line := _learning_curve(results, arm, metric))]
+        if any(finite(line.y) for line in lines):
+            charts.append(_learning_chart(panel, metric, lines))
+    return charts
+
+
+def sensitivity_charts(panel: Panel) -> list[Chart]:
+    """Return one chart for each numeric hyperparameter that an arm's grid varies.
+
+    Curves without a finite mean make none; the summary says why.
+    """
+    return [
+        _sensitivity_chart(panel, axis, curves)
+        for axis, curves in sensitivities(panel).items()
+        if finite(point.mean for member in curves for point in member.curve.points)
+    ]
+
+
+def class_charts(results: StudyResults, panel: Panel) -> list[Chart]:
+    """Return the accuracies by class of all arms in one chart, if the task has classes."""
+    members = arm_classes(results, panel)
+    if not members:
+        return []
+    names = [clipped(name, 20) for name in members[0].names]
+    spread = 0.6 / len(members)
+    layers = []
+    shown: list[float] = []
+    for index, member in enumerate(members):
+        offset = spread * ((len(members) - 1) / 2 - index)
+        known = [(c, i) for c, i in enumerate(member.accuracies) if i is not None]
+        bounds = [_bounds(i.low, i.high, _percentage) for _, i in known]
+        layers.append(
+            Points(
+                member.arm.name,
+                member.arm.style,
+                [100 * i.mean for _, i in known],
+                [c - offset for c, _ in known],
+                "dot",
+                [
+                    f"{clipped(member.arm.name)}, {clipped(member.names[c])}: "
+                    + metric_interval("test_accuracy", i.mean, i.half_width)
+                    for c, i in known
+                ],
+                x_interval=bounds,
+            )
+        )
+        shown += layers[-1].x
+        shown += [end for bound in bounds if bound for end in bound]
+    low, high = padded([min(max(v, 0.0), 100.0) for v in shown])
+    return [
+        Chart(
+            name=slug("classes", panel.task, panel.model),
+            title=panel.title,
+            description=f"Test accuracy of each class on {panel.title}, by arm; the table "
+            "of accuracies by class holds the numbers.",
+            caption="",
+            x=Axis("Test accuracy of the class (%)", limits=(low, high)),
+            y=Axis("", limits=(len(names) - 0.4, -0.6), ticks=name_ticks(names, 60)),
+            layers=tuple(layers),
+            height=min(130 + len(names) * (16 + 9 * len(members)), TALLEST),
+        )
+    ]
+
+
+def confusion_charts(results: StudyResults, panel: Panel) -> list[Chart]:
+    """Return one confusion matrix an arm."""
+    return [_confusion_chart(panel, member) for member in arm_classes(results, panel)]
+
+
+def _learning_curve(results: StudyResults, arm: Arm, metric: str) -> Line | None:
+    """Mean and t band over the seeds at each epoch, where every seed has a finite figure."""
+    if arm.selected is None:
+        return None
+    runs = [run["run"] for run in arm.selected.runs if run["status"] in ("done", "diverged")]
+    frame = (
+        results.metrics.filter(pl.col("run").is_in(runs))
+        .group_by("epoch")
+        .agg(pl.col(metric))
+        .sort("epoch")
+    )
+    scale = _scale(metric)
+    x: list[float] = []
+    y: list[Number] = []
+    low: list[Number] = []
+    high: list[Number] = []
+    for epoch, values in frame.iter_rows():
+        if all(value is None for value in values):
+            continue  # not evaluated at this epoch
+        known = finite(values)
+        x.append(float(epoch))
+        if len(known) < len(runs):
+            y.append(None)
+            low.append(None)
+            high.append(None)
+            continue
+        interval = mean_interval(known)
+        y.append(scale(interval.mean))
+        low.append(None if interval.low is None else scale(interval.low))
+        high.append(None if interval.high is None else scale(interval.high))
+    return Line(arm.name, arm.style, x, y, low, high)
+
+
+def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:
+    trained = [
+        (line.y[i], line.low[i], line.high[i])
+        for line in lines
+        for i in range(len(line.x))
+        # The initialisation would squeeze everything that was learnt into a strip.
+        if line.x[i] > 0 or len(finite(line.y)) < 3
+    ]
+    means = finite(mean for mean, _, _ in trained)
+    ends = finite(end for _, *band in trained for end in band)
+    log = not is_accuracy(metric) and min(means, default=0) > 0 and max(means) > 10 * min(means)
+    if log:  # a band may reach zero, the axis cannot
+        ends = [end for end in ends if end > min(means) / 2]
+    elif is_accuracy(metric):
+        ends = [min(max(end, 0.0), 100.0) for end in ends]
+    limits = padded([*means, *ends], log)
+    if log:
+        lines = [replace(line, low=_cut(line.low, limits[0])) for line in lines]
+    last = {line.label: finite(line.y)[-1] for line in lines if finite(line.y)}
+    words = "; ".join(f"{name} ends at {number(value)}" for name, value in last.items())
+    epochs = max(line.x[-1] for line in lines if line.x)
+    return Chart(
+        name=slug("curve", panel.task, panel.model, metric),
+        title=f"{metric_name(metric).capitalize()}: {panel.title}",
+        description=f"{axis_title(metric)} against epoch on {panel.title}. {words}.",
+        caption="",
+        x=Axis("Epoch", limits=(0.0, max(epochs, 1.0))),
+        y=Axis(
+            axis_title(metric) if metric != "train_loss" else "Train loss (minibatches)",
+            log,
+            limits,
+            log_ticks(limits) if log else None,
+        ),
+        layers=tuple(lines),
+    )
+
+
+def _cut(values: Sequence[Number], lowest: float) -> list[Number]:
+    return [None if value is None else max(value, lowest) for value in values]
+
+
+def _sensitivity_chart(panel: Panel, axis: str, curves: Sequence[Sensitivity]) -> Chart:
+    metric = panel.metric
+    scale = _scale(metric)
+    points = [point for member in curves for point in member.curve.points]
+    means = finite(point.mean for point in points)
+    log_y = not is_accuracy(metric) and min(means, default=0) > 0 and max(means) > 10 * min(means)
+    ends = [e for e in finite(e for p in points for e in (p.low, p.high)) if not log_y or e > 0]
+    low, high = padded([scale(v) for v in (*means, *ends)], log_y, 0.1)
+    positive = all(point.rate > 0 for point in points)
+    rates = sorted({point.rate for point in points})
+    layers: list[Layer] = []
+    optima: list[str] = []
+    words: list[str] = []
+    for index, member in enumerate(curves):
+        layers.append(_sensitivity_line(member, scale))
+        optimum = _optimum(member, metric)
+        if optimum is not None:
+            layers.append(optimum)
+            optima.append(f"{optimum.hover[0]}.")
+        # Crosses of several arms at one rate are stacked from the worse border inwards.
+        share = 0.03 + 0.04 * (index % 6)
+        border = share if is_accuracy(metric) else 1 - share
+        height = low * (high / low) ** border if log_y else low + border * (high - low)
+        diverged = [point for point in member.curve.points if point.diverged]
+        if diverged:
+            layers.append(
+                Points(
+                    member.label,
+                    member.style,
+                    [point.rate for point in diverged],
+                    [height] * len(diverged),
+                    "cross",
+                    [
+                        f"{clipped(member.label)} at {number(p.rate)}: "
+                        f"{p.diverged} of {p.count} diverged, median "
+                        + metric_value(metric, p.median)
+                        for p in diverged
+                    ],
+                )
+            )
+            words.append(
+                f"{member.label} diverged at " + ", ".join(number(point.rate) for point in diverged)
+            )
+    name = axis_name(axis)
+    warnings = [text for member in curves if (text := member.warning(metric))]
+    return Chart(
+        name=slug("sensitivity", panel.task, panel.model, name, metric),
+        title=f"{metric_name(metric).capitalize()} against {name}: {panel.title}",
+        description=f"{axis_title(metric)} against {name} on {panel.title}. "
+        + " ".join([*optima, *(f"{text}." for text in words)]),
+        caption=" ".join([*optima, *warnings]),
+        x=Axis(
+            (name if axis != LEARNING_RATE else "Learning rate"),
+            positive,
+            padded(rates, positive),
+            grid_ticks(rates, positive),
+        ),
+        y=Axis(axis_title(metric), log_y, (low, high), log_ticks((low, high)) if log_y else None),
+        layers=tuple(layers),
+    )
+
+
+def _sensitivity_line(member: Sensitivity, scale: Callable[[float], float]) -> Line:
+    def scaled(values: list[float | None]) -> list[float | None]:
+        return [None if v is None or math.isinf(v) else scale(v) for v in values]
+
+    points = member.curve.points
+    return Line(
+        member.label,
+        member.style,
+        [point.rate for point in points],
+        scaled([point.mean for point in points]),
+        scaled([point.low for point in points]),
+        scaled([point.high for point in points]),
+        markers=True,
+    )
+
+
+def _optimum(member: Sensitivity, metric: str) -> Points | None:
+    """The star on the curve that holds the arm's selected point, if its mean is finite."""
+    curve = member.curve
+    if not member.selected or curve.best is None:
+        return None
+    best = curve.points[curve.best]
+    if best.mean is None or math.isinf(best.mean):
+        return None
+    bounds = _bounds(curve.optimum_low, curve.optimum_high, float)
+    within = f", optimum within [{bounds[0]:.3g}, {bounds[1]:.3g}]" if bounds else ""
+    return Points(
+        member.label,
+        member.style,
+        [best.rate],
+        [_scale(metric)(best.mean)],
+        "star",
+        [
+            f"{clipped(member.label)}: best at {number(best.rate)} "
+            f"({metric_value(metric, best.mean)}){within}"
+        ],
+        x_interval=[bounds],
+    )
+
+
+def _confusion_chart(panel: Panel, member: ArmClasses) -> Chart:
+    totals = member.counts.sum(axis=1, keepdims=True)
+    shares = np.divide(
+        member.counts, totals, out=np.full(member.counts.shape, np.nan), where=totals > 0
+    )
+    wrong = member.counts.copy()
+    np.fill_diagonal(wrong, 0)
+    true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    worst = (
+        f"Most frequent confusion: {member.names[true]} taken for {member.names[predicted]}, "
+        f"{percent(float(shares[true, predicted]))} % of the class."
+        if wrong.any()
+        else "No example was confused."
+    )
+    known = [[None if math.isnan(v) else v for v in row] for row in shares.tolist()]
+    names = [clipped(name, 14) for name in member.names]
+    ticks = name_ticks(names)
+    first, last = -0.5, len(names) - 0.5
+    point = member.arm.selected
+    label = f" ({clipped(point.label)})" if point and point.label else ""
+    return Chart(
+        name=slug("confusion", panel.task, panel.model, member.arm.name),
+        title=f"{member.arm.name}{label}: {panel.title}",
+        description=f"Confusion matrix of {member.arm.name} on {panel.title}. {worst}",
+        caption=worst,
+        x=Axis("Predicted class", limits=(first, last), ticks=ticks),
+        y=Axis("True class", limits=(last, first), ticks=ticks),
+        layers=(Heatmap(known, member.counts.tolist(), names, names),),
+        height=120 + 30 * min(max(len(names), 5), 20),
+    )
+
+
+def _percentage(value: float) -> float:
+    return 100 * value
+
+
+def _scale(metric: str) -> Callable[[float], float]:
+    """Accuracies are drawn in per cent."""
+    return _percentage if is_accuracy(metric) else float
+
+
+def _bounds(
+    low: float | None, high: float | None, scale: Callable[[float], float]
+) -> tuple[float, float] | None:
+    return None if low is None or high is None else (scale(low), scale(high))
+
+
+def _selected(panel: Panel) -> str:
+    """Which grid points the curves of a panel belong to."""
+    chosen = [f"{arm.name} at {arm.selected.label}" for arm in panel.arms if arm.selected]
+    if not any(arm.selected and arm.selected.label for arm in panel.arms):
+        return ""
+    return f"{panel.title}: {'; '.join(text.removesuffix(' at ') for text in chosen)}."
+
+
+def _unique(found: list[Section]) -> list[Section]:
+    taken: set[str] = set()
+
+    def renamed(chart: Chart) -> Chart:
+        name, copy = chart.name, 1
+        while name in taken:
+            copy += 1
+            name = f"{chart.name}-{copy}"
+        taken.add(name)
+        return replace(chart, name=name)
+
+    return [
+        replace(
+            section,
+            groups=tuple(
+                replace(group, charts=tuple(map(renamed, group.charts)))
+                for group in section.groups
+                if group.charts
+            ),
+        )
+        for section in found
+    ]

@@ -1,0 +1,205 @@
+"""A chart as a Plotly figure for the page.
+
+The paper is transparent and texts and rules take their colours from the page's style sheet, so a
+figure follows the reader's light or dark scheme.
+"""
+
+import html
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from thalweg.report.charts import (
+    MOST_CELL_TEXTS,
+    Axis,
+    Chart,
+    Heatmap,
+    Line,
+    Number,
+    Points,
+    cell_text,
+    runs_of_finite,
+)
+from thalweg.report.formats import clipped
+from thalweg.report.palette import BAND_OPACITY, HEAT, HEAT_OPACITY, colour, dash, rgba, symbol
+
+SIZES = {"dot": 9, "small": 5, "star": 15, "cross": 9}
+
+
+def interactive_figure(chart: Chart) -> go.Figure:
+    """Return the chart as a Plotly figure that fills its container's width."""
+    figure = go.Figure()
+    named: set[str] = set()
+    for layer in chart.layers:
+        if isinstance(layer, Heatmap):
+            figure.add_trace(_heatmap(layer))
+        elif isinstance(layer, Line):
+            figure.add_traces(_line(layer))
+            named.add(layer.label)
+        else:
+            figure.add_trace(_points(layer, show_name=layer.label not in named))
+            named.add(layer.label)
+    figure.update_layout(
+        template={},
+        autosize=True,
+        height=chart.height,
+        margin={"l": 8, "r": 16, "t": 30, "b": 8},  # the buttons stand in the top margin
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#858d96", "activecolor": HEAT},
+        hoverlabel={"font": {"size": 13}, "namelength": -1},
+        hovermode="closest",
+        showlegend=chart.legend and len(named) > 1,
+        legend={
+            "orientation": "h",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "x": 0,
+            "xanchor": "left",
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        xaxis=_axis(chart.x, grid=not chart.has_heatmap),
+        yaxis=_axis(chart.y, grid=not chart.has_heatmap),
+    )
+    return figure
+
+
+def _axis(axis: Axis, grid: bool) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "title": {"text": html.escape(axis.title, quote=False), "standoff": 8},
+        "automargin": True,
+        "zeroline": False,
+        "showgrid": grid,
+        "ticks": "outside",
+        "ticklen": 4,
+    }
+    if axis.log:
+        settings["type"] = "log"
+    if axis.limits is not None:
+        settings["range"] = [math.log10(v) if axis.log else v for v in axis.limits]
+    if axis.ticks is not None:
+        settings["tickmode"] = "array"
+        settings["tickvals"] = [value for value, _ in axis.ticks]
+        settings["ticktext"] = [html.escape(label, quote=False) for _, label in axis.ticks]
+    return settings
+
+
+def _line(line: Line) -> list[go.Scatter]:
+    # Plotly reads a few HTML tags in texts; foreign names must stay what they are.
+    name = html.escape(clipped(line.label), quote=False)
+    traces = []
+    x: list[Number] = []
+    y: list[Number] = []
+    for stretch in runs_of_finite(line.low, line.high):
+        if x:
+            x.append(None)
+            y.append(None)
+        x += [line.x[i] for i in stretch] + [line.x[i] for i in reversed(stretch)]
+        y += [line.high[i] for i in stretch] + [line.low[i] for i in reversed(stretch)]
+    if x:
+        traces.append(
+            go.Scatter(
+                x=x,
+                y=y,
+                mode="lines",
+                fill="toself",
+                fillcolor=rgba(colour(line.style), BAND_OPACITY),
+                line={"width": 0},
+                hoverinfo="skip",
+                legendgroup=name,
+                showlegend=False,
+            )
+        )
+    traces.append(
+        go.Scatter(
+            x=list(line.x),
+            y=list(line.y),
+            mode="lines+markers" if line.markers or len(line.x) == 1 else "lines",
+            name=name,
+            legendgroup=name,
+            line={"color": colour(line.style), "dash": dash(line.style), "width": 2},
+            marker={"symbol": symbol(line.style), "size": 7, "color": colour(line.style)},
+            text=[_band_text(low, high) for low, high in zip(line.low, line.high, strict=True)],
+            hovertemplate="%{x}: %{y:.4g}%{text}<extra>%{fullData.name}</extra>",
+        )
+    )
+    return traces
+
+
+def _band_text(low: Number, high: Number) -> str:
+    return "" if low is None or high is None else f" [{low:.4g}, {high:.4g}]"
+
+
+def _points(points: Points, show_name: bool) -> go.Scatter:
+    shapes = {"star": "star", "cross": "x"}
+    name = html.escape(clipped(points.label), quote=False)
+    ink = colour(points.style)
+    return go.Scatter(
+        x=list(points.x),
+        y=list(points.y),
+        mode="markers",
+        name=name,
+        legendgroup=name,
+        showlegend=show_name and points.symbol != "small",
+        marker={
+            "symbol": shapes.get(points.symbol, symbol(points.style)),
+            "size": SIZES[points.symbol],
+            "color": ink,
+            "opacity": 0.55 if points.symbol == "small" else 1,
+        },
+        error_x=_errors(points.x, points.x_interval, ink),
+        text=[html.escape(text, quote=False) for text in points.hover],
+        hovertemplate="%{text}<extra></extra>",
+        cliponaxis=False,
+    )
+
+
+def _errors(
+    centres: Sequence[float], intervals: Sequence[tuple[float, float] | None] | None, ink: str
+) -> dict[str, Any] | None:
+    if intervals is None or not any(intervals):
+        return None
+    ends = [i or (c, c) for c, i in zip(centres, intervals, strict=True)]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - c for c, (_, high) in zip(centres, ends, strict=True)],
+        "arrayminus": [c - low for c, (low, _) in zip(centres, ends, strict=True)],
+        "color": ink,
+        "thickness": 2,
+        "width": 5,
+    }
+
+
+def _heatmap(heat: Heatmap) -> go.Heatmap:
+    rows = [html.escape(name, quote=False) for name in heat.rows]
+    columns = [html.escape(name, quote=False) for name in heat.columns]
+    small = len(rows) <= MOST_CELL_TEXTS
+    hover = [
+        [
+            f"true {row}, predicted {column}<br>"
+            + f"{count:,} examples"
+            + (f", {100 * share:.2f} % of the row" if share is not None else "")
+            for column, share, count in zip(columns, shares, counts, strict=True)
+        ]
+        for row, shares, counts in zip(rows, heat.shares, heat.counts, strict=True)
+    ]
+    return go.Heatmap(
+        z=[list(shares) for shares in heat.shares],
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, rgba(HEAT, 0)], [1, rgba(HEAT, HEAT_OPACITY)]],
+        showscale=False,
+        xgap=1,
+        ygap=1,
+        text=[[cell_text(share) if small else "" for share in row] for row in heat.shares],
+        texttemplate="%{text}" if small else None,
+        textfont={"size": 11},
+        customdata=hover,
+        hovertemplate="%{customdata}<extra></extra>",
+        hoverongaps=False,
+    )

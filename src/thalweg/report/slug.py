@@ -1,0 +1,12 @@
+"""File names made of foreign names."""
+
+import re
+
+
+def slug(*parts: str) -> str:
+    """Return a file name's stem: the parts' letters, digits, dots and underscores, with dashes.
+
+    At most 120 characters; different parts may give the same stem.
+    """
+    words = (re.sub(r"[^A-Za-z0-9_.]+", "-", part).strip("-.") for part in parts)
+    return "-".join(word for word in words if word)[:120]

@@ -1,0 +1,206 @@
+"""A chart as a Matplotlib figure, and that as PNG and SVG."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from thalweg.report.charts import (
+    MOST_CELL_TEXTS,
+    Axis,
+    Chart,
+    Heatmap,
+    Line,
+    Number,
+    Points,
+    cell_text,
+    runs_of_finite,
+)
+from thalweg.report.formats import clipped
+from thalweg.report.palette import BAND_OPACITY, HEAT, HEAT_OPACITY, colour, dash, symbol
+
+WIDTH = 6.4
+"""Width of a figure in inches; 100 CSS pixels of a chart's height are one inch."""
+
+DPI = 160
+
+INK = "#2b2f36"
+RULE = "#d5d9de"
+
+DASHES: dict[str, Any] = {
+    "solid": "solid",
+    "dash": (0, (5, 2.5)),
+    "dot": (0, (1.2, 1.8)),
+    "dashdot": (0, (5, 2, 1.2, 2)),
+    "longdash": (0, (9, 3)),
+    "longdashdot": (0, (9, 2.5, 1.2, 2.5)),
+}
+MARKERS = {
+    "circle": "o",
+    "square": "s",
+    "diamond": "D",
+    "triangle-up": "^",
+    "triangle-down": "v",
+    "pentagon": "p",
+}
+SIZES = {"dot": 6.5, "small": 3.5, "star": 12, "cross": 7}
+
+SETTINGS: Any = {
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "svg.hashsalt": "thalweg",  # element ids that do not change from file to file
+}
+
+
+def static_figure(chart: Chart) -> Figure:
+    """Return the chart as a Matplotlib figure that belongs to no window and no global state."""
+    with _settings():
+        figure = Figure(figsize=(WIDTH, chart.height / 100 + 0.5), dpi=DPI, layout="constrained")
+        axes = figure.add_subplot()
+        handles: dict[str, Line2D] = {}
+        for layer in chart.layers:
+            if isinstance(layer, Heatmap):
+                _draw_heatmap(axes, layer)
+            elif isinstance(layer, Line):
+                handles[layer.label] = _draw_line(axes, layer)
+            else:
+                handle = _draw_points(axes, layer)
+                if layer.symbol != "small":
+                    handles.setdefault(layer.label, handle)
+        _draw_axes(axes, chart)
+        if chart.legend and len(handles) > 1:
+            names = [clipped(label) for label in handles]
+            figure.legend(
+                handles.values(),
+                # Matplotlib hides names that begin with an underscore.
+                [f"\N{HAIR SPACE}{name}" if name.startswith("_") else name for name in names],
+                loc="outside lower center",
+                ncols=max(1, min(len(names), 78 // (max(map(len, names)) + 8))),
+                frameon=False,
+                handlelength=3,
+            )
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG."""
+    return _saved(figure, "png", {"Software": None})
+
+
+def svg(figure: Figure) -> bytes:
+    """Return the figure as SVG with its texts as outlines."""
+    return _saved(figure, "svg", {"Date": None})
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
+    # Without a date or a version in it, the same chart is the same file.
+    buffer = io.BytesIO()
+    with _settings():
+        figure.savefig(buffer, format=kind, metadata=metadata)
+    return buffer.getvalue()
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    with mpl.rc_context(SETTINGS), warnings.catch_warnings():
+        # A name in a script that the font lacks shows boxes; the page shows it right.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
+
+
+def _draw_axes(axes: Axes, chart: Chart) -> None:
+    axes.set_title(clipped(chart.title, 72), fontsize=10.5, loc="left")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    if not chart.has_heatmap:
+        axes.grid(color=RULE, linewidth=0.6)
+    _set_axis(axes, "x", chart.x)
+    _set_axis(axes, "y", chart.y)
+
+
+def _set_axis(axes: Axes, which: str, axis: Axis) -> None:
+    along = axes.xaxis if which == "x" else axes.yaxis
+    along.set_label_text(axis.title)
+    if axis.log:
+        (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    if axis.ticks is not None:
+        along.set_ticks([value for value, _ in axis.ticks], [label for _, label in axis.ticks])
+        along.set_minor_locator(NullLocator())
+        if which == "x" and sum(len(label) + 2 for _, label in axis.ticks) > 72:
+            axes.tick_params(axis="x", labelrotation=90)
+    if axis.limits is not None:
+        (axes.set_xlim if which == "x" else axes.set_ylim)(*axis.limits)
+
+
+def _numbers(values: Iterator[Number] | list[Number]) -> list[float]:
+    return [np.nan if v is None else v for v in values]
+
+
+def _draw_line(axes: Axes, line: Line) -> Line2D:
+    ink = colour(line.style)
+    for stretch in runs_of_finite(line.low, line.high):
+        axes.fill_between(
+            [line.x[i] for i in stretch],
+            _numbers(line.low[i] for i in stretch),
+            _numbers(line.high[i] for i in stretch),
+            color=ink,
+            alpha=BAND_OPACITY,
+            linewidth=0,
+        )
+    (handle,) = axes.plot(
+        line.x,
+        _numbers(list(line.y)),
+        color=ink,
+        linestyle=DASHES[dash(line.style)],
+        linewidth=1.6,
+        marker=MARKERS[symbol(line.style)] if line.markers or len(line.x) == 1 else None,
+        markersize=5,
+    )
+    return handle
+
+
+def _draw_points(axes: Axes, points: Points) -> Line2D:
+    ink = colour(points.style)
+    shapes = {"star": "*", "cross": "x"}
+    (handle,) = axes.plot(
+        points.x,
+        points.y,
+        linestyle="none",
+        color=ink,
+        marker=shapes.get(points.symbol, MARKERS[symbol(points.style)]),
+        markersize=SIZES[points.symbol],
+        markeredgewidth=2 if points.symbol == "cross" else 0,
+        alpha=0.55 if points.symbol == "small" else 1,
+        clip_on=False,
+        zorder=3,
+    )
+    for y, interval in zip(points.y, points.x_interval or (), strict=False):
+        if interval:
+            axes.plot(interval, [y, y], color=ink, linewidth=1.6, marker="|", markersize=6)
+    return handle
+
+
+def _draw_heatmap(axes: Axes, heat: Heatmap) -> None:
+    scale = LinearSegmentedColormap.from_list(
+        "share", [to_rgba(HEAT, 0), to_rgba(HEAT, HEAT_OPACITY)]
+    )
+    shares = np.array([_numbers(list(row)) for row in heat.shares])
+    axes.imshow(shares, cmap=scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    if len(heat.rows) <= MOST_CELL_TEXTS:
+        for (i, j), share in np.ndenumerate(shares):
+            axes.text(j, i, cell_text(float(share)), ha="center", va="center", fontsize=8)

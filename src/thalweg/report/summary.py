@@ -1,0 +1,143 @@
+"""The findings of a study in plain sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from thalweg.report.formats import metric_interval, metric_name, plural
+from thalweg.report.panels import Arm, Panel, Point
+from thalweg.report.sensitivity import sensitivities
+from thalweg.store.results import StudyResults
+from thalweg.study.statistics import mean_interval
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The best arm of a panel.
+
+    Attributes:
+        panel: Title of the panel.
+        arm: Name of the best arm; "" where no arm has a result.
+        point: Its selected point; "" without a grid.
+        figure: Its test figure with interval.
+        sentence: How it was chosen.
+    """
+
+    panel: str
+    arm: str
+    point: str
+    figure: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Findings, one a panel, and what a reader must know to trust them."""
+
+    findings: tuple[Finding, ...]
+    warnings: tuple[str, ...]
+
+
+def summary(results: StudyResults, panels: Sequence[Panel]) -> Summary:
+    """Return the study's findings and warnings."""
+    warnings = [*_selection(panels), *_absent(panels), *_edges(panels), *_single(panels)]
+    warnings += [str(text) for text in results.provenance.get("warnings") or ()]
+    return Summary(tuple(_finding(panel) for panel in panels), tuple(warnings))
+
+
+def _finding(panel: Panel) -> Finding:
+    arm = panel.best
+    if arm is None or arm.selected is None:
+        return Finding(panel.title, "", "", "", "No run came to a finite result.")
+    point = arm.selected
+    metric = "test_accuracy" if "test_accuracy" in panel.metrics else "test_loss"
+    chosen = _interval_text(point, panel.metric)
+    rest = (
+        f"the best of {plural(len(panel.arms), 'arm')} by {metric_name(panel.metric)} ({chosen})"
+        if len(panel.arms) > 1
+        else f"{metric_name(panel.metric)} {chosen}"
+    )
+    return Finding(
+        panel.title,
+        arm.name,
+        point.label,
+        f"{metric_name(metric)} {_interval_text(point, metric)}",
+        f"over {plural(point.seeds, 'seed')}; {rest}",
+    )
+
+
+def _interval_text(point: Point, metric: str) -> str:
+    values = point.values(metric)
+    if not values:
+        return "unknown"
+    interval = mean_interval(values)
+    if interval.diverged:
+        return f"undefined, {interval.diverged} of {interval.count} diverged"
+    return metric_interval(metric, interval.mean, interval.half_width)
+
+
+def _selection(panels: Sequence[Panel]) -> list[str]:
+    on_test = [panel for panel in panels if panel.metric.startswith("test_")]
+    return [
+        f"{panel.title}: grid points were selected by {metric_name(panel.metric)}, as there is no "
+        "validation split, so the test figures of selected points are optimistic."
+        for panel in on_test
+        if any(len(arm.points) > 1 for arm in panel.arms)
+    ]
+
+
+def _absent(panels: Sequence[Panel]) -> list[str]:
+    found = []
+    for panel in panels:
+        for arm in panel.arms:
+            runs = sum(len(point.runs) for point in arm.points)
+            counts = {
+                "diverged": arm.count("diverged"),
+                "failed": arm.count("failed"),
+                "are missing": arm.count("missing"),
+            }
+            parts = [f"{number} {word}" for word, number in counts.items() if number]
+            if parts:
+                # "2 of 15 runs diverged, 1 failed"
+                parts[0] = parts[0].replace(" ", f" of {plural(runs, 'run')} ", 1)
+                found.append(
+                    f"{panel.title}, {arm.name}: {', '.join(parts)}{_where(arm)}.{_message(arm)}"
+                )
+    return found
+
+
+def _where(arm: Arm) -> str:
+    touched = [
+        p.label for p in arm.points if p.label and p.seeds - p.count("diverged") < len(p.runs)
+    ]
+    if not touched or len(touched) == len(arm.points):
+        return ""
+    return f" (at {'; '.join(touched)})"
+
+
+def _message(arm: Arm) -> str:
+    """The first reason that a failed run gave."""
+    messages = (
+        (run["message"] or "").strip()
+        for point in arm.points
+        for run in point.runs
+        if run["status"] == "failed"
+    )
+    first = next((message for message in messages if message), "")
+    return f" First message: {first.splitlines()[0][:300]}" if first else ""
+
+
+def _edges(panels: Sequence[Panel]) -> list[str]:
+    return [
+        f"{panel.title}, {text}"
+        for panel in panels
+        for curves in sensitivities(panel).values()
+        for member in curves
+        if (text := member.warning(panel.metric))
+    ]
+
+
+def _single(panels: Sequence[Panel]) -> list[str]:
+    selected = [arm.selected for panel in panels for arm in panel.arms if arm.selected]
+    if selected and all(point.seeds == 1 for point in selected):
+        return ["Every result rests on a single seed, so none has an interval."]
+    return []

@@ -1,0 +1,381 @@
+"""The tables of a study: frames in full precision for CSV, rounded texts for the page."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import polars as pl
+
+from thalweg.report.classes import arm_classes
+from thalweg.report.formats import (
+    count,
+    duration,
+    metric_interval,
+    metric_name,
+    metric_value,
+)
+from thalweg.report.panels import Arm, Panel, Point, Run
+from thalweg.store.results import StudyResults
+from thalweg.study.statistics import mean_interval, median
+
+METRICS = (
+    "test_accuracy",
+    "test_loss",
+    "validation_accuracy",
+    "validation_loss",
+    "train_accuracy",
+    "train_loss",
+)
+"""Figures of a run, in the order of the columns."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: Stem of its CSV file.
+        title: Heading.
+        note: How to read it.
+        frame: What the CSV file holds, in full precision.
+        header: Column headings of the page's table.
+        rows: Texts of the page's table.
+        numeric: Whether each column holds numbers, which are aligned to the right.
+    """
+
+    name: str
+    title: str
+    note: str
+    frame: pl.DataFrame
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the page's table: heading and text of a row of the frame."""
+
+    heading: str
+    text: Callable[[dict[str, Any]], str]
+    numeric: bool = True
+
+
+def tables(results: StudyResults, panels: Sequence[Panel]) -> list[Table]:
+    """Return the tables that have a row."""
+    found = [
+        final_table(panels),
+        points_table(panels),
+        class_table(results, panels),
+        cost_table(panels),
+    ]
+    return [table for table in found if table.rows]
+
+
+def final_table(panels: Sequence[Panel]) -> Table:
+    """Return one row a panel and arm: the figures of its selected point."""
+    records = [
+        {
+            **_key(panel, arm),
+            "optimizer": arm.optimizer,
+            "selected_by": panel.metric,
+            "point": arm.selected.label if arm.selected else None,
+            "hyperparameters": arm.selected.runs[0]["hyperparameters"] if arm.selected else None,
+            **_figures(panel, arm.selected),
+            "diverged_in_arm": arm.count("diverged"),
+            "failed_in_arm": arm.count("failed"),
+            "missing_in_arm": arm.count("missing"),
+            "runs_in_arm": sum(len(point.runs) for point in arm.points),
+        }
+        for panel in panels
+        for arm in panel.arms
+    ]
+    columns = [
+        *_key_columns(),
+        _Column("optimizer", lambda row: row["optimizer"], numeric=False),
+        _Column("selected point", _point_text, numeric=False),
+        _Column("seeds", lambda row: str(row["seeds"])),
+        *_metric_columns(panels, METRICS),
+        _Column("diverged", _diverged_text),
+        _Column("failed or missing", _absent_text),
+    ]
+    return _table(
+        "final",
+        "Results at the selected points",
+        "Mean over seeds ± half the 95 % Student t interval. Where a run diverged the mean "
+        "is infinite and the median over the seeds is given instead. Diverged, failed and missing "
+        "are counted over all points of the arm.",
+        records,
+        _FINAL_SCHEMA,
+        columns,
+    )
+
+
+def points_table(panels: Sequence[Panel]) -> Table:
+    """Return one row a panel, arm and grid point."""
+    records = [
+        {
+            **_key(panel, arm),
+            "point": point.label,
+            "axes": json.dumps(point.axes),
+            "selected": point is arm.selected,
+            **_figures(panel, point),
+            "diverged": point.count("diverged"),
+            "failed": point.count("failed"),
+            "missing": point.count("missing"),
+        }
+        for panel in panels
+        for arm in panel.arms
+        for point in arm.points
+    ]
+    columns = [
+        *_key_columns(),
+        _Column(
+            "point",
+            lambda row: (row["point"] or "—") + (" ★" if row["selected"] else ""),
+            numeric=False,
+        ),
+        _Column("seeds", lambda row: str(row["seeds"])),
+        *_metric_columns(panels, METRICS),
+        _Column("diverged", lambda row: str(row["diverged"])),
+        _Column("failed or missing", lambda row: str(row["failed"] + row["missing"])),
+    ]
+    return _table(
+        "points",
+        "All grid points",
+        "★ marks the selected point of each arm.",
+        records,
+        _POINTS_SCHEMA,
+        columns,
+    )
+
+
+def class_table(results: StudyResults, panels: Sequence[Panel]) -> Table:
+    """Return one row a panel, arm and class."""
+    records = []
+    for panel in panels:
+        for member in arm_classes(results, panel):
+            for name, interval, counts in zip(
+                member.names, member.accuracies, member.counts, strict=True
+            ):
+                records.append(
+                    {
+                        **_key(panel, member.arm),
+                        "class": name,
+                        "seeds": interval.count if interval else 0,
+                        "test_examples": int(counts.sum()),
+                        "test_accuracy_mean": interval.mean if interval else None,
+                        "test_accuracy_low": interval.low if interval else None,
+                        "test_accuracy_high": interval.high if interval else None,
+                    }
+                )
+    columns = [
+        *_key_columns(),
+        _Column("class", lambda row: row["class"], numeric=False),
+        _Column("test examples", lambda row: f"{row['test_examples']:,}"),
+        _Column("seeds", lambda row: str(row["seeds"])),
+        _Column("test accuracy", lambda row: _metric_text(row, "test_accuracy")),
+    ]
+    return _table(
+        "classes",
+        "Accuracy by class",
+        "Test examples are summed over the seeds.",
+        records,
+        _CLASS_SCHEMA,
+        columns,
+    )
+
+
+def cost_table(panels: Sequence[Panel]) -> Table:
+    """Return one row a panel and arm: means per run over all its runs that ended."""
+    records = []
+    for panel in panels:
+        for arm in panel.arms:
+            runs = [
+                run
+                for point in arm.points
+                for run in point.runs
+                if run["status"] in ("done", "diverged")
+            ]
+            records.append(
+                {
+                    **_key(panel, arm),
+                    "runs": len(runs),
+                    "parameters": _joined(runs, "parameters"),
+                    **{name: _mean(runs, name) for name in _COSTS},
+                    "seconds_total": math.fsum(run["seconds"] or 0.0 for run in runs),
+                    **{name: _joined(runs, name) for name in ("backend", "device", "rows")},
+                }
+            )
+    columns = [
+        *_key_columns(),
+        _Column("runs", lambda row: str(row["runs"])),
+        _Column("parameters", lambda row: _counts_text(row["parameters"])),
+        _Column("examples", lambda row: count(row["examples"])),
+        _Column("gradient evaluations", lambda row: count(row["gradient_evaluations"])),
+        _Column("FLOPs", lambda row: count(row["flops"])),
+        _Column("time per run", lambda row: duration(row["seconds"])),
+        _Column("time in all", lambda row: duration(row["seconds_total"])),
+        _Column("backend", lambda row: row["backend"] or "—", numeric=False),
+        _Column("device", lambda row: row["device"] or "—", numeric=False),
+        _Column("cohort rows", lambda row: row["rows"] or "—"),
+    ]
+    return _table(
+        "costs",
+        "Costs",
+        "Means per run over all grid points and seeds. A run's time is its share of its cohort's "
+        "wall time; compare times only between runs of the same machine, backend and cohort size.",
+        records,
+        _COST_SCHEMA,
+        columns,
+    )
+
+
+_COSTS = ("examples", "gradient_evaluations", "flops", "seconds")
+
+_KEY_SCHEMA = {"task": pl.String, "model": pl.String, "arm": pl.String}
+
+_FIGURE_SCHEMA = {
+    "seeds": pl.Int64,
+    **{
+        f"{metric}_{figure}": pl.Float64
+        for metric in METRICS
+        for figure in ("mean", "low", "high", "median")
+    },
+}
+
+_FINAL_SCHEMA = {
+    **_KEY_SCHEMA,
+    "optimizer": pl.String,
+    "selected_by": pl.String,
+    "point": pl.String,
+    "hyperparameters": pl.String,
+    **_FIGURE_SCHEMA,
+    "diverged_in_arm": pl.Int64,
+    "failed_in_arm": pl.Int64,
+    "missing_in_arm": pl.Int64,
+    "runs_in_arm": pl.Int64,
+}
+
+_POINTS_SCHEMA = {
+    **_KEY_SCHEMA,
+    "point": pl.String,
+    "axes": pl.String,
+    "selected": pl.Boolean,
+    **_FIGURE_SCHEMA,
+    "diverged": pl.Int64,
+    "failed": pl.Int64,
+    "missing": pl.Int64,
+}
+
+_CLASS_SCHEMA = {
+    **_KEY_SCHEMA,
+    "class": pl.String,
+    "seeds": pl.Int64,
+    "test_examples": pl.Int64,
+    "test_accuracy_mean": pl.Float64,
+    "test_accuracy_low": pl.Float64,
+    "test_accuracy_high": pl.Float64,
+}
+
+_COST_SCHEMA = {
+    **_KEY_SCHEMA,
+    "runs": pl.Int64,
+    "parameters": pl.String,
+    **dict.fromkeys(_COSTS, pl.Float64),
+    "seconds_total": pl.Float64,
+    "backend": pl.String,
+    "device": pl.String,
+    "rows": pl.String,
+}
+
+
+def _table(
+    name: str,
+    title: str,
+    note: str,
+    records: list[dict[str, Any]],
+    schema: dict[str, Any],
+    columns: Sequence[_Column],
+) -> Table:
+    return Table(
+        name,
+        title,
+        note,
+        pl.DataFrame(records, schema=schema),
+        tuple(column.heading for column in columns),
+        tuple(tuple(column.text(record) for column in columns) for record in records),
+        tuple(column.numeric for column in columns),
+    )
+
+
+def _key(panel: Panel, arm: Arm) -> dict[str, Any]:
+    return {"task": panel.task, "model": panel.model, "arm": arm.name}
+
+
+def _key_columns() -> list[_Column]:
+    return [
+        _Column("task", lambda row: row["task"], numeric=False),
+        _Column("model", lambda row: row["model"], numeric=False),
+        _Column("arm", lambda row: row["arm"], numeric=False),
+    ]
+
+
+def _figures(panel: Panel, point: Point | None) -> dict[str, Any]:
+    """Mean, interval and median over the seeds of a point, of the metrics known in the panel."""
+    found: dict[str, Any] = {"seeds": point.seeds if point else 0}
+    for metric in METRICS:
+        values = point.values(metric) if point and metric in panel.metrics else []
+        interval = mean_interval(values) if values else None
+        found[f"{metric}_mean"] = interval.mean if interval else None
+        found[f"{metric}_low"] = interval.low if interval else None
+        found[f"{metric}_high"] = interval.high if interval else None
+        found[f"{metric}_median"] = median(values) if values else None
+    return found
+
+
+def _metric_columns(panels: Sequence[Panel], metrics: Iterable[str]) -> list[_Column]:
+    def column(metric: str) -> _Column:
+        return _Column(metric_name(metric), lambda row: _metric_text(row, metric))
+
+    return [
+        column(metric) for metric in metrics if any(metric in panel.metrics for panel in panels)
+    ]
+
+
+def _metric_text(row: dict[str, Any], metric: str) -> str:
+    mean, low, high = (row[f"{metric}_{figure}"] for figure in ("mean", "low", "high"))
+    if mean is not None and math.isinf(mean):
+        middle = row[f"{metric}_median"]
+        return "diverged" if math.isinf(middle) else f"median {metric_value(metric, middle)}"
+    return metric_interval(metric, mean, None if low is None else (high - low) / 2)
+
+
+def _point_text(row: dict[str, Any]) -> str:
+    return "none" if row["point"] is None else row["point"] or "—"
+
+
+def _diverged_text(row: dict[str, Any]) -> str:
+    return f"{row['diverged_in_arm']} of {row['runs_in_arm']}"
+
+
+def _absent_text(row: dict[str, Any]) -> str:
+    return str(row["failed_in_arm"] + row["missing_in_arm"])
+
+
+def _mean(runs: Sequence[Run], name: str) -> float | None:
+    known = [float(run[name]) for run in runs if run[name] is not None]
+    return fmean(known) if known else None
+
+
+def _joined(runs: Sequence[Run], name: str) -> str | None:
+    """The different values, as the runs of a grid may differ in size and place."""
+    known = sorted({run[name] for run in runs if run[name] is not None})
+    return ", ".join(map(str, known)) or None
+
+
+def _counts_text(joined: str | None) -> str:
+    return ", ".join(f"{int(part):,}" for part in joined.split(", ")) if joined else "—"

@@ -1,0 +1,33 @@
+// Draws each chart into its container, one a task so that the page stays responsive meanwhile.
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const containers = [...document.querySelectorAll("[data-chart]")];
+
+function drawNext() {
+  const container = containers.shift();
+  if (!container) {
+    document.documentElement.dataset.drawn = "true";
+    return;
+  }
+  const { data, layout } = figures[container.dataset.chart];
+  Plotly.newPlot(container, data, layout, {
+    responsive: true,
+    displaylogo: false,
+    // Named one by one: the default set has buttons that send data to a service.
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+  }).then(() => setTimeout(drawNext, 0));
+}
+drawNext();
+
+// Drawings keep their size in pixels, so they are fitted to the width of an A4 or Letter sheet; and
+// what is folded away would not be printed.
+function fit(width) {
+  document.querySelectorAll("[data-chart]").forEach((element) => {
+    element.style.width = width;
+    Plotly.Plots.resize(element);
+  });
+}
+addEventListener("beforeprint", () => {
+  document.querySelectorAll("details").forEach((element) => (element.open = true));
+  fit("680px");
+});
+addEventListener("afterprint", () => fit(""));
