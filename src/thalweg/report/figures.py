@@ -154,7 +154,7 @@ def final_chart(panel: Panel) -> Chart | None:
         return None
     return Chart(
         name=slug("final", panel.task, panel.model, metric),
-        title=panel.title,
+        title=f"Final {metric_name(metric)}: {panel.title}",
         description=f"{metric_name(metric)} of each arm on {panel.title}: {'; '.join(words)}.",
         caption="Points selected by " + metric_name(panel.metric) + ".",
         x=Axis(axis_title(metric), limits=padded(shown)),
@@ -225,7 +225,7 @@ def class_charts(results: StudyResults, panel: Panel) -> list[Chart]:
     return [
         Chart(
             name=slug("classes", panel.task, panel.model),
-            title=panel.title,
+            title=f"Accuracy by class: {panel.title}",
             description=f"Test accuracy of each class on {panel.title}, by arm; the table "
             "of accuracies by class holds the numbers.",
             caption="",
@@ -440,7 +440,7 @@ def _confusion_chart(panel: Panel, member: ArmClasses) -> Chart:
     label = f" ({clipped(point.label)})" if point and point.label else ""
     return Chart(
         name=slug("confusion", panel.task, panel.model, member.arm.name),
-        title=f"{member.arm.name}{label}: {panel.title}",
+        title=f"Confusion matrix of {member.arm.name}{label}: {panel.title}",
         description=f"Confusion matrix of {member.arm.name} on {panel.title}. {worst}",
         caption=worst,
         x=Axis("Predicted class", limits=(first, last), ticks=ticks),

@@ -6,7 +6,7 @@ Number = float | None
 
 
 def number(value: Number, digits: int = 4) -> str:
-    """Four significant digits; an em dash for nothing, words for what is not finite."""
+    """Four significant digits; an em dash for nothing, a sign for what is infinite."""
     if value is None or math.isnan(value):
         return "—"
     if math.isinf(value):
@@ -21,13 +21,9 @@ def percent(value: Number) -> str:
 
 def metric_value(metric: str, value: Number) -> str:
     """A value of a metric: "97.12 %" for an accuracy, four digits for a loss."""
-    if not is_accuracy(metric):
+    if not is_accuracy(metric) or value is None or not math.isfinite(value):
         return number(value)
-    return (
-        f"{percent(value)}\N{NO-BREAK SPACE}%"
-        if value is not None and math.isfinite(value)
-        else number(value)
-    )
+    return f"{percent(value)}\N{NO-BREAK SPACE}%"
 
 
 def metric_interval(metric: str, mean: Number, half_width: Number) -> str:

@@ -52,7 +52,7 @@ def interactive_figure(chart: Chart) -> go.Figure:
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#858d96", "activecolor": HEAT},
         hoverlabel={"font": {"size": 13}, "namelength": -1},
         hovermode="closest",
-        showlegend=chart.legend and len(named) > 1,
+        showlegend=chart.legend and bool(named),
         legend={
             "orientation": "h",
             "yref": "container",

@@ -83,7 +83,7 @@ def static_figure(chart: Chart) -> Figure:
                 if layer.symbol != "small":
                     handles.setdefault(layer.label, handle)
         _draw_axes(axes, chart)
-        if chart.legend and len(handles) > 1:
+        if chart.legend and handles:
             names = [clipped(label) for label in handles]
             figure.legend(
                 handles.values(),
