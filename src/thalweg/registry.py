@@ -87,7 +87,8 @@ def import_reference(reference: str) -> Any:
         ) from error
     except Exception as error:  # the user's module runs arbitrary code on import
         raise InputError(
-            f"{reference!r}: importing {module_name!r} raised {type(error).__name__}: {brief(error)}"
+            f"{reference!r}: importing {module_name!r} raised {type(error).__name__}: "
+            f"{brief(error)}"
         ) from error
     try:
         return getattr(module, attribute)

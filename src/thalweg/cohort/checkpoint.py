@@ -47,7 +47,7 @@ def unpack(path: Path) -> Any:
 
 def _encode(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(node, Tensor):
-        name = f"{len(tensors)}{path}"  # the number, since keys may hold slashes or be alike as text
+        name = f"{len(tensors)}{path}"  # the path alone may stand twice: keys hold slashes
         tensors[name] = node.detach().cpu().contiguous().clone()
         return {"tensor": name}
     if isinstance(node, dict):
@@ -69,5 +69,7 @@ def _decode(node: Any, tensors: dict[str, Tensor]) -> Any:
         return tensors[value]
     if kind == "dict":
         return {key: _decode(item, tensors) for key, item in value}
+    if kind not in ("list", "tuple"):
+        raise ValueError(f"unknown kind {kind!r}")
     items = [_decode(item, tensors) for item in value]
     return items if kind == "list" else tuple(items)
