@@ -104,6 +104,7 @@ def test_lbfgs(trial: Any, small_task: Any, model: Any, tmp_path: Path) -> None:
     training = check(whole, tmp_path)
     losses = [entry["train_loss"] for entry in training.metrics[0][1:]]
     assert losses == sorted(losses, reverse=True)
+    assert training.costs[0].gradient_evaluations > 3 * EPOCHS
 
 
 def test_dropout(trial: Any, small_task: Any, seeded: Any, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Our rules as plain ``torch.optim.Optimizer`` classes, usable in anyone's loop."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -35,9 +35,13 @@ class _RuleAsTorch(torch.optim.Optimizer):
                 warnings.warn(zero_warning(self.rule, zeros), stacklevel=2)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        given = {key: param_group.get(key, value) for key, value in self.defaults.items()}
+        given = {key: param_group.get(key, self.defaults[key]) for key in self._names()}
         validate(self.rule.options, given, self.rule.name)
         super().add_param_group(param_group)
+
+    def _names(self) -> Iterable[str]:
+        # Not those of ``defaults``, to which PyTorch adds its own when a state is loaded.
+        return self.rule.options.model_fields
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -46,7 +50,7 @@ class _RuleAsTorch(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            h = SimpleNamespace(**{key: group[key] for key in self.defaults})
+            h = SimpleNamespace(**{key: group[key] for key in self._names()})
             for p in group["params"]:
                 if p.grad is None:
                     continue
