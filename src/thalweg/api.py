@@ -99,10 +99,10 @@ class Study:
             InputError: Something asked for is wrong or cannot be had.
             ThalwegError: The work could not be done.
         """
-        store = Store(Path(out), create=True)
         resources = Resources.choose(device, jobs, Path(data) if data else None)
         specs = self.plan.specs
         plan_cohorts(specs, None, resources)  # a network that does not fit is found out here
+        store = Store(Path(out), create=True)
         record_study(self.plan, store, command_line())
         with progress or Progress() as view:
             outcome = execute(specs, store, resources, view)

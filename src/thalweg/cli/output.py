@@ -1,7 +1,9 @@
 """How results are printed: as a table for people, or as JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import polars as pl
@@ -9,6 +11,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+
+@contextmanager
+def prints_aside() -> Iterator[None]:
+    """Send what a user's code prints to standard error, so that standard output is the result."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def print_json(value: Any) -> None:

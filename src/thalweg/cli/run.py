@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from thalweg import api
-from thalweg.cli.output import print_json, print_table
+from thalweg.cli.output import print_json, print_table, prints_aside
 from thalweg.cli.parameters import Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
 from thalweg.errors import InputError
 from thalweg.execute import Resources, plan_cohorts
@@ -51,7 +51,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study and write its report. What is complete is never trained again."""
-    loaded = api.load_study(study, preset, seeds, overrides or ())
+    with prints_aside():
+        loaded = api.load_study(study, preset, seeds, overrides or ())
     _run(loaded, out, jobs, device, data, dry_run, as_json)
 
 
@@ -99,7 +100,8 @@ def train(
     table = _table("train", name, model, task, optimizer, lr, epochs, batch_size, schedule)
     if clip_norm is not None:
         table["train"]["clip_norm"] = clip_norm
-    study = build_study(effective(table, None, seeds, overrides or ()))
+    with prints_aside():
+        study = build_study(effective(table, None, seeds, overrides or ()))
     _run(api.Study(study), out, jobs, device, data, dry_run, as_json)
 
 
@@ -126,7 +128,8 @@ def sweep(
     """Sweep the learning rate over a grid, every point with the same seeds."""
     grid = parse_grid(lr)
     table = _table("sweep", name, model, task, optimizer, grid, epochs, batch_size, schedule)
-    study = build_study(effective(table, None, seeds, overrides or ()))
+    with prints_aside():
+        study = build_study(effective(table, None, seeds, overrides or ()))
     _run(api.Study(study), out, jobs, device, data, dry_run, as_json)
 
 
@@ -192,7 +195,8 @@ def _run(
         _print_plan(study.plan, out, Resources.choose(device, jobs, data), as_json)
         return
     try:
-        results = study.run(out, jobs, device, data)
+        with prints_aside():
+            results = study.run(out, jobs, device, data)
     except KeyboardInterrupt:
         left = Counter(Store(out).run(spec.id).is_complete() for spec in study.plan.specs)
         print(
@@ -211,7 +215,8 @@ def _run(
     if results.failed:
         reasons = Counter(results.failed.values()).most_common(3)
         for reason, count in reasons:
-            print(f"thalweg: {count} runs failed: {reason}", file=sys.stderr)
+            runs = "1 run" if count == 1 else f"{count} runs"
+            print(f"thalweg: {runs} failed: {reason}", file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -240,13 +245,12 @@ def _as_json(results: StudyResults, out: Path, report: Path) -> dict[str, Any]:
 def summarize(results: StudyResults) -> list[dict[str, Any]]:
     """Return one row an arm and grid point: means over its seeds."""
     rows = []
-    figure = "test_accuracy" if results.runs["test_accuracy"].null_count() == 0 else None
     for (arm, point), group in results.runs.group_by(["arm", "point"], maintain_order=True):
         statuses = Counter(group["status"].to_list())
         row: dict[str, Any] = {"arm": arm, "point": point}
         for name in (results.selection, "test_loss", "test_accuracy"):
             values = group[name].drop_nulls().to_list()
-            if values and (name != "test_accuracy" or figure):
+            if values:
                 row[name] = _plus_minus(values)
         row["runs"] = ", ".join(f"{count} {status}" for status, count in statuses.items())
         row["seconds"] = group["seconds"].sum()
@@ -271,8 +275,9 @@ def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool)
     store = Store(out) if (out / "store.json").exists() else None
     complete = [s.id for s in plan.specs if store and store.run(s.id).is_complete()]
     missing = [spec for spec in plan.specs if spec.id not in complete]
-    cohorts = plan_cohorts(missing, store, resources)
-    seconds = estimate_seconds(cohorts, resources)
+    with prints_aside():
+        cohorts = plan_cohorts(missing, store, resources)
+        seconds = estimate_seconds(cohorts, resources)
     rows = []
     for cohort in cohorts:
         first = cohort.specs[0]

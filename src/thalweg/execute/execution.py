@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from filelock import Timeout
 
 from thalweg.errors import ThalwegError
 from thalweg.execute.grouping import CohortPlan, plan_cohorts
@@ -53,12 +52,10 @@ def execute(
     unique = {spec.id: spec for spec in specs}
     outcome = Outcome(reused=[i for i in unique if store.run(i).is_complete()])
     pending = {i: spec for i, spec in unique.items() if i not in outcome.reused}
-    attempted: set[str] = set()
     while pending:
         cohorts = plan_cohorts(list(pending.values()), store, resources)
         progress.start(cohorts, len(outcome.reused) + len(outcome.trained), len(unique))
         _train(cohorts, store, resources, progress)
-        attempted.update(pending)
         for run_id in list(pending):
             status = store.run(run_id).status()
             if status["status"] in ("done", "diverged"):
@@ -130,10 +127,8 @@ def _wait_for_others(pending: dict[str, Any], store: Store) -> None:
     """Wait until one of the runs in other hands is complete or was let go."""
     while True:
         for run_id in pending:
-            run = store.run(run_id)
-            try:
-                run.lock().acquire(timeout=0).lock.release()
-            except Timeout:
-                continue
-            return
+            lock = store.run(run_id).try_lock()
+            if lock is not None:
+                lock.release()
+                return
         time.sleep(POLL_SECONDS)

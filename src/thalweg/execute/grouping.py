@@ -89,34 +89,37 @@ def plan_cohorts(
         groups[cohort_key(spec)].append(spec)
     cohorts = []
     for members in groups.values():
-        first = members[0]
-        task = load_named_task(first.task, resources.data)
-        size = first.train.batch_size
-        chosen = plan(
-            find_traits(first.task, first.model, resources.data),
-            len(task.train) if size == "full" else int(size),
-            len(members),
-            resources.jobs,
-            torch.device(resources.device),
-            needs_own_cohort(first.optimizer.name),
-        )
         fresh = []
         for spec in members:
             if spec.id not in by_id:
                 continue  # already regrouped with an interrupted cohort
-            together = _interrupted_with(spec.id, store)
-            mates = [by_id[i] for i in together if i in by_id]
-            if together and len(mates) <= chosen.rows:
-                cohorts.append(CohortPlan(tuple(mates), chosen))
+            mates = [by_id[i] for i in _interrupted_with(spec.id, store) if i in by_id]
+            again = _decide(spec, len(mates) * resources.jobs, resources)  # mates go to one process
+            if mates and len(mates) <= again.rows:
+                cohorts.append(CohortPlan(tuple(mates), again))
                 for mate in mates:
                     del by_id[mate.id]
             else:
                 fresh.append(spec)
+        chosen = _decide(members[0], len(members), resources)
         cohorts += [
             CohortPlan(tuple(fresh[start : start + chosen.rows]), chosen)
             for start in range(0, len(fresh), chosen.rows)
         ]
     return sorted(cohorts, key=lambda cohort: -_work(cohort, resources))
+
+
+def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
+    """Decide how so many runs like this one are computed, spread over the processes."""
+    size = spec.train.batch_size
+    return plan(
+        find_traits(spec.task, spec.model, resources.data),
+        len(load_named_task(spec.task, resources.data).train) if size == "full" else int(size),
+        runs,
+        resources.jobs,
+        torch.device(resources.device),
+        needs_own_cohort(spec.optimizer.name),
+    )
 
 
 def _interrupted_with(run_id: str, store: Store | None) -> list[str]:

@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
@@ -16,6 +17,15 @@ from thalweg.execute.grouping import CohortPlan
 from thalweg.execute.options import Resources
 
 Event = dict[str, Any]
+
+_START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from thalweg.execute.worker import main
+main()
+"""
+"""What a worker runs. It imports from the very folders its parent does, from the first import on:
+a ``queue.py`` in the working directory must not take the place of Python's."""
 
 
 class Pool:
@@ -29,10 +39,11 @@ class Pool:
 
     def __init__(self, resources: Resources, store: Path, cohorts: int) -> None:
         self.events: SimpleQueue[tuple[int, Event]] = SimpleQueue()
-        self._workers = [
-            _Worker(index, resources, store, self.events)
-            for index in range(min(resources.jobs, cohorts))
-        ]
+        with _interrupts_blocked():
+            self._workers = [
+                _Worker(index, resources, store, self.events)
+                for index in range(min(resources.jobs, cohorts))
+            ]
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -65,7 +76,7 @@ class _Worker:
     ) -> None:
         threads = str(resources.threads)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "thalweg.execute.worker"],
+            [sys.executable, "-P", "-c", _START, json.dumps(_import_path())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -75,7 +86,6 @@ class _Worker:
         self.write(
             json.dumps(
                 {
-                    "path": _import_path(),
                     "store": str(store.resolve()),
                     "data": str(resources.data) if resources.data else None,
                     "device": resources.device,
@@ -111,6 +121,20 @@ class _Worker:
         except ValueError:
             pass  # closed by `stop`, or cut off in the middle of a line
         events.put((self._index, {"event": "dead", "status": self._process.wait()}))
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start processes that never see Ctrl-C, which is for the parent to handle.
+
+    A blocked signal stays blocked in a child from its first moment; the parent gets its own
+    when the block ends.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _import_path() -> Sequence[str]:

@@ -8,7 +8,6 @@ from math import isfinite
 from typing import Any
 
 import torch
-from filelock import Timeout
 from torch import Tensor
 
 from thalweg.cohort import AutogradBackend, Cohort, Listener, Settings, Training
@@ -37,10 +36,8 @@ def claimed(specs: Sequence[RunSpec], store: Store) -> Iterator[list[RunSpec]]:
     with ExitStack() as stack:
         mine = []
         for spec in specs:
-            lock = store.run(spec.id).lock()
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
+            lock = store.run(spec.id).try_lock()
+            if lock is None:
                 continue
             stack.callback(lock.release)
             if not store.run(spec.id).is_complete():
@@ -68,13 +65,13 @@ def train_cohort(
             run.begin(spec.canonical(), ids)
         try:
             training, warnings = prepare(mine, plan, resources)
+            epoch = common_checkpoint(runs)
+            if epoch is not None:
+                for row, run in enumerate(runs):
+                    training.load_row_state(row, run.load_checkpoint(epoch))
         except Exception as error:
             _fail(runs, error)
             return
-        epoch = common_checkpoint(runs)
-        if epoch is not None:
-            for row, run in enumerate(runs):
-                training.load_row_state(row, run.load_checkpoint(epoch))
         keeper = _Keeper(runs, notify)
         try:
             training.run(keeper)

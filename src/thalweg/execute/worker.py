@@ -7,7 +7,6 @@ the end of its standard input.
 
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -32,11 +31,9 @@ def _read_jobs(source: IO[str], jobs: "SimpleQueue[str]") -> None:
 
 def main() -> None:
     """Serve the parent until its end of the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a user's code prints must not mix with the events
     start = json.loads(sys.stdin.readline())
-    sys.path[:] = start["path"]
     data = Path(start["data"]) if start["data"] else None
     resources = Resources(start["device"], start["jobs"], start["threads"], data)
     torch.set_num_threads(resources.threads)
@@ -45,7 +42,10 @@ def main() -> None:
     threading.Thread(target=_read_jobs, args=(sys.stdin, jobs), daemon=True).start()
 
     def tell(event: dict[str, Any]) -> None:
-        events.write(json.dumps(event) + "\n")
+        try:
+            events.write(json.dumps(event) + "\n")
+        except BrokenPipeError:
+            os._exit(0)  # the parent is gone, which is no fault of the runs in training
 
     tell({"event": "ready"})
     while True:
@@ -57,7 +57,3 @@ def main() -> None:
             tell({"event": "error", "message": str(error)})
         else:
             tell({"event": "end"})
-
-
-if __name__ == "__main__":
-    main()

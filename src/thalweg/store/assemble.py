@@ -48,7 +48,7 @@ def read_results(store: Store, name: str) -> StudyResults:
         confusion=_stack(complete, "confusion", CONFUSION),
         class_names=_class_names(statuses),
         selection=_selection(frame),
-        provenance=_provenance(record, (folder / "study.toml").read_text(), statuses),
+        provenance=_provenance(record, (folder / "study.toml").read_text("utf-8"), statuses),
     )
 
 

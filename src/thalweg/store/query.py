@@ -12,6 +12,7 @@ from thalweg.store.files import read_json
 from thalweg.store.results import METRICS, RUNS
 from thalweg.store.run_directory import COMPLETE
 from thalweg.store.store import Store
+from thalweg.validation import brief
 
 TABLES = {
     "runs": "one row a run: what was asked, its figures and its cost",
@@ -26,14 +27,12 @@ def query(store: Store, sql: str) -> pl.DataFrame:
     Raises:
         InputError: DuckDB refuses the statement; the message is its own first line.
     """
-    with _connected(store) as connection:
-        try:
+    try:
+        with _connected(store) as connection:
             relation = connection.sql(sql)
             result: pl.DataFrame | None = relation.pl() if relation is not None else None
-        except duckdb.Error as error:
-            reason = str(error).strip().partition("\n")[0]
-            tables = ", ".join(TABLES)
-            raise InputError(f"query: {reason} (tables: {tables})") from error
+    except duckdb.Error as error:
+        raise InputError(f"query: {brief(error)} (tables: {', '.join(TABLES)})") from error
     if result is None:
         raise InputError(f"query: {sql!r}: must be a statement that returns rows")
     return result
@@ -55,11 +54,13 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.register("runs", pl.DataFrame(rows, schema=columns))
         arm_schema = {**schema, "seed": pl.Int64, "run": pl.String}
         connection.register("arms", pl.DataFrame(arms, schema=arm_schema))
-        if any(run["status"] in COMPLETE for run in runs):
-            pattern = str(store.root / "runs" / "*" / "metrics.parquet").replace("'", "''")
+        complete = [run["run"] for run in runs if run["status"] in COMPLETE]
+        if complete:
+            paths = [str(store.run(run_id).path / "metrics.parquet") for run_id in complete]
+            quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
             connection.execute(
                 "CREATE VIEW metrics AS SELECT parse_path(filename)[-2] AS run, * EXCLUDE filename "
-                f"FROM read_parquet('{pattern}', filename = true, union_by_name = true)"
+                f"FROM read_parquet([{quoted}], filename = true, union_by_name = true)"
             )
         else:
             connection.register("metrics", pl.DataFrame(schema=METRICS))

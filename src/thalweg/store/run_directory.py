@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors.torch import save
 from torch import Tensor
 
 from thalweg.cohort.checkpoint import pack, unpack
 from thalweg.errors import ThalwegError
 from thalweg.store.files import read_json, write_json, write_whole
+from thalweg.store.results import CONFUSION, METRICS
 
 COMPLETE = ("done", "diverged")
 
@@ -40,12 +41,24 @@ class RunDirectory:
     def id(self) -> str:
         return self.path.name
 
-    def lock(self) -> FileLock:
-        """Return the lock a process holds while it trains this run; the system frees it when the
-        process ends, however it ends.
+    def try_lock(self) -> FileLock | None:
+        """Take the lock a process holds while it trains this run; None if another one has it.
+
+        The system frees it when the process ends, however it ends.
+
+        Raises:
+            ThalwegError: The folder of locks cannot be written.
         """
-        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._lock_path)
+        try:
+            self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._lock_path)
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        except OSError as error:
+            reason = error.strerror or error
+            raise ThalwegError(f"cannot write {self._lock_path}: {reason}") from error
+        return lock
 
     def spec(self) -> dict[str, Any]:
         spec: dict[str, Any] = read_json(self.path / "spec.json")
@@ -78,9 +91,9 @@ class RunDirectory:
         weights: Mapping[str, Tensor],
     ) -> None:
         """Write a completed run; the status last."""
-        write_whole(self.path / "metrics.parquet", _parquet(metrics))
+        write_whole(self.path / "metrics.parquet", _parquet(metrics, METRICS))
         if confusion:
-            write_whole(self.path / "confusion.parquet", _parquet(confusion))
+            write_whole(self.path / "confusion.parquet", _parquet(confusion, CONFUSION))
         content = save({name: tensor.cpu().contiguous() for name, tensor in weights.items()})
         write_whole(self.path / "final.safetensors", content)
         write_json(self.path / "status.json", status)
@@ -106,9 +119,13 @@ class RunDirectory:
                 path.unlink(missing_ok=True)
 
 
-def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def _parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> bytes:
+    """Return rows as a Parquet file with the columns of ``schema``, even where there is no row;
+    the run is not among them, since the file's place names it.
+    """
+    columns = {name: kind for name, kind in schema.items() if name != "run"}
     buffer = BytesIO()
-    pl.DataFrame(list(rows), infer_schema_length=None).write_parquet(buffer)
+    pl.DataFrame(list(rows), schema=columns).write_parquet(buffer)
     return buffer.getvalue()
 
 

@@ -31,7 +31,8 @@ class Store:
             self._make_writable(marker)
         if not marker.exists():
             raise InputError(f"{root}: is no results folder (it has no store.json)")
-        found = read_json(marker).get("format")
+        content = read_json(marker)
+        found = content.get("format") if isinstance(content, dict) else None
         if not isinstance(found, int) or found > FORMAT:
             raise InputError(
                 f"{root}: was written by a newer version (format {found!r}, this one reads up to "
@@ -46,7 +47,7 @@ class Store:
                 f"--out {self.root}: cannot be made ({error.strerror}); choose a folder that can "
                 "be written"
             ) from error
-        if not marker.exists() and any(self.root.iterdir()):
+        if self._holds_other_files(marker) and not marker.exists():
             raise InputError(
                 f"--out {self.root}: is not empty and no results folder; choose another"
             )
@@ -57,6 +58,12 @@ class Store:
                 write_json(marker, {"format": FORMAT})
             except ThalwegError as error:
                 raise InputError(f"--out {self.root}: {error}") from error
+
+    def _holds_other_files(self, marker: Path) -> bool:
+        """Return whether more is here than a marker being written, by another process or by one
+        that was killed.
+        """
+        return any(not path.name.startswith(f".{marker.name}.") for path in self.root.iterdir())
 
     def run(self, run_id: str) -> RunDirectory:
         return RunDirectory(self.root / "runs" / run_id, self.root / "locks" / f"{run_id}.lock")
