@@ -94,7 +94,7 @@ def import_reference(reference: str) -> Any:
         return getattr(module, attribute)
     except AttributeError:
         raise InputError(
-            unknown(f"name in module {module_name!r}", attribute, public_names(module))
+            f"{reference!r}: {unknown('name', attribute, public_names(module))}"
         ) from None
 
 

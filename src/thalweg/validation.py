@@ -1,7 +1,9 @@
 """Checked options, and one plain sentence for the first thing that is wrong with them."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -18,21 +20,26 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def validate(model: type[M], table: Mapping[str, Any], path: str = "") -> M:
+def validate(
+    model: type[M], table: Mapping[str, Any], path: str = "", also: Sequence[str] = ()
+) -> M:
     """Validate a table of options.
 
     Args:
         model: The options wanted.
         table: What was given.
         path: Where the table stands in the study ("arms.eg.optimizer"), for the message.
+        also: Keys that the table may hold too and that are read elsewhere, for the message.
 
     Raises:
-        InputError: One sentence about the first error, naming key, value and what is allowed.
+        InputError: One sentence about the first error, naming key, value and what is allowed; an
+            unknown key comes first, since a missing one may be the same misspelt.
     """
     try:
         return model.model_validate(table)
     except ValidationError as error:
-        raise InputError(_sentence(model, error.errors()[0], path)) from None
+        errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        raise InputError(_sentence(model, errors[0], path, also)) from None
 
 
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
@@ -49,9 +56,14 @@ def brief(error: BaseException) -> str:
 
 
 def join_path(*parts: str | int) -> str:
-    """Join the parts of a key path with dots, leaving out the empty ones."""
-    return ".".join(str(part) for part in parts if part != "")
+    """Join the parts of a key path with dots, leaving out the empty ones; TOML's quotes are put
+    round what is neither a bare key nor a path of such.
+    """
+    texts = [str(part) for part in parts if part != ""]
+    return ".".join(text if _BARE.fullmatch(text) else json.dumps(text) for text in texts)
 
+
+_BARE = re.compile(r"[A-Za-z0-9_.-]+")
 
 _WANTED = {
     "int_type": "must be a whole number",
@@ -67,13 +79,13 @@ _WANTED = {
 }
 
 
-def _sentence(model: type[BaseModel], error: ErrorDetails, path: str) -> str:
+def _sentence(model: type[BaseModel], error: ErrorDetails, path: str, also: Sequence[str]) -> str:
     location = list(error["loc"])
     kind = error["type"]
     if kind == "extra_forbidden":
         key = str(location[-1])
         return f"{join_path(path, *location[:-1]) or 'input'}: " + unknown(
-            "key", key, _fields_at(model, location[:-1])
+            "key", key, [*_fields_at(model, location[:-1]), *(also if len(location) == 1 else ())]
         )
     where = join_path(path, *location)
     if kind == "missing":

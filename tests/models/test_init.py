@@ -106,17 +106,17 @@ def test_default_is_none() -> None:
             "default, orthogonal, xavier_uniform, xavier_normal, kaiming_uniform, "
             "kaiming_normal, lognormal)",
         ),
-        ({"gain": 1.0}, "model.init.name = None: must be a string"),
+        ({"gain": 1.0}, "model.init.name: is missing and has no default"),
         ({"name": 3}, "model.init.name = 3: must be a string"),
         ({"name": "default", "gain": 1.0}, "model.init.gain: the init 'default' takes no options"),
         (
             {"name": "orthogonal", "gian": 1.0},
             "model.init: unknown key 'gian'; did you mean 'gain'? (allowed: name, bias, gain)",
         ),
-        ({"name": "orthogonal", "gain": 0.0}, "model.init.gain = 0.0: must be greater than 0.0"),
+        ({"name": "orthogonal", "gain": 0.0}, "model.init.gain = 0.0: must be greater than 0"),
         (
             {"name": "lognormal", "mean_std_ratio": -1.5},
-            "model.init.mean_std_ratio = -1.5: must be greater than 0.0",
+            "model.init.mean_std_ratio = -1.5: must be greater than 0",
         ),
         (
             {"name": "orthogonal", "bias": "one"},

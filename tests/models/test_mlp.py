@@ -47,7 +47,7 @@ def test_regression_network_of_the_studies() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"widths": []}, "model.widths = []: must have at least 1 entries"),
+        ({"widths": []}, "model.widths = []: must not be empty"),
         ({"widths": [10, 0]}, "model.widths.1 = 0: must be at least 1"),
         ({"widths": [-3]}, "model.widths.0 = -3: must be at least 1"),
         ({"widths": [2.5]}, "model.widths.0 = 2.5: must be a whole number"),

@@ -140,7 +140,7 @@ def test_dropout_is_ready_to_train() -> None:
     ("name", "options", "shape", "sentence"),
     [
         ("lenet", {}, SHAPE, "unknown model 'lenet'; did you mean 'lenet5'? (allowed: lenet5, "),
-        ("their_models:Nut", {}, SHAPE, "unknown name in module 'their_models' 'Nut'; did you "),
+        ("their_models:Nut", {}, SHAPE, "'their_models:Nut': unknown name 'Nut'; did you "),
         ("no_such_place:Net", {}, SHAPE, "'no_such_place:Net': cannot import 'no_such_place' ("),
         (
             "their_models:Net",
@@ -154,14 +154,14 @@ def test_dropout_is_ready_to_train() -> None:
             {},
             SHAPE,
             "model 'their_models:number': must be an nn.Module class or a function that returns "
-            "a module, not a int object",
+            "a module, not an object of type int",
         ),
         (
             "their_models:SHARED",
             {},
             SHAPE,
             "model 'their_models:SHARED': must be an nn.Module class or a function that returns "
-            "a module, not a Sequential object",
+            "a module, not an object of type Sequential",
         ),
         (
             "their_models:not_a_module",

@@ -250,7 +250,7 @@ def test_a_strangers_summary_is_the_first_line_of_its_docstring() -> None:
         (
             "torch.optim:Adm",
             {},
-            "unknown name in module 'torch.optim' 'Adm'; did you mean 'Adam'?",
+            "'torch.optim:Adm': unknown name 'Adm'; did you mean 'Adam'?",
         ),
         ("sdg", {"lr": 0.1}, "unknown optimizer 'sdg'; did you mean 'sgd'?"),
     ],

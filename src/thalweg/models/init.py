@@ -159,7 +159,9 @@ def parse_init(table: str | Mapping[str, Any], path: str = "model.init") -> Init
     table = {"name": table} if isinstance(table, str) else table
     if not isinstance(table, Mapping):
         raise InputError(f"{path} = {table!r}: must be a name or a table with a name")
-    name = table.get("name")
+    if "name" not in table:
+        raise InputError(f"{path}.name: is missing and has no default")
+    name = table["name"]
     if not isinstance(name, str):
         raise InputError(f"{path}.name = {name!r}: must be a string")
     if name == DEFAULT:

@@ -25,7 +25,7 @@ def adopt(reference: str, target: Any) -> Entry[ModelBuilder]:
     if isinstance(target, nn.Module) or not callable(target):
         raise InputError(
             f"model {reference!r}: must be an nn.Module class or a function that returns a module, "
-            f"not a {type(target).__name__} object"
+            f"not an object of type {type(target).__name__}"
         )
     summary = (target.__doc__ or "").strip().partition("\n")[0]
     return Entry(reference, summary, None, target)

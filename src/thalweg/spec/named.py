@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, time
 from typing import Any
 
 from thalweg.errors import InputError
@@ -46,4 +47,16 @@ def split_name(table: Any, path: str) -> tuple[str, dict[str, Any]]:
     name = table["name"]
     if not isinstance(name, str):
         raise InputError(f"{join_path(path, 'name')} = {name!r}: must be a string")
+    for key, value in table.items():
+        if _holds_time(value):
+            raise InputError(f"{join_path(path, key)} = {value}: must not be a date or a time")
     return name, {key: value for key, value in table.items() if key not in ("name", "code")}
+
+
+def _holds_time(value: Any) -> bool:
+    """Return whether a value holds what TOML can say and JSON, in which specs are kept, cannot."""
+    if isinstance(value, Mapping):
+        return any(map(_holds_time, value.values()))
+    return (
+        any(map(_holds_time, value)) if isinstance(value, list) else isinstance(value, date | time)
+    )

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -95,14 +95,14 @@ class RunSpec:
             raise InputError(f"seed = {seed!r}: must be a whole number from 0 to {2**31 - 1}")
         return cls(
             task=_parse_named(TASKS, table["task"], "task"),
-            model=_parse_named(MODELS, {"name": name, **model_options}, "model"),
+            model=_parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
             init=parse_init(init),
             optimizer=Named(
                 optimizer,
                 check_optimizer(optimizer, hyperparameters, "optimizer"),
                 _code(OPTIMIZERS, optimizer),
             ),
-            train=validate(TrainOptions, train, "train"),
+            train=validate(TrainOptions, train, "train", ["schedule"]),
             schedule=_parse_named(SCHEDULES, schedule, "train.schedule"),
             seed=seed,
         )
@@ -133,11 +133,11 @@ class RunSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _parse_named(registry: Registry[Any], table: Any, path: str) -> Named:
+def _parse_named(registry: Registry[Any], table: Any, path: str, also: Sequence[str] = ()) -> Named:
     name, options = split_name(table, path)
     entry = registry[name]
     if entry.options is not None:
-        options = validate(entry.options, options, path).model_dump(exclude_none=True)
+        options = validate(entry.options, options, path, also).model_dump(exclude_none=True)
     elif callable(entry.target):
         check_keywords(name, entry.target, options)
     return Named(name, options, _code(registry, name))

@@ -14,7 +14,7 @@ from thalweg.errors import InputError
 from thalweg.spec import RunSpec
 from thalweg.study.axes import Axes, expand_grid, label
 from thalweg.study.source import Table, effective, merge, read_study
-from thalweg.validation import Options, unknown, validate
+from thalweg.validation import Options, join_path, unknown, validate
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -169,10 +169,10 @@ def _expand_arm(
     name: str, arm: Any, base: Mapping[str, Any], seeds: Sequence[int], prefix: str
 ) -> list[Point]:
     if not isinstance(arm, Mapping):
-        raise InputError(f"arms.{name} = {arm!r}: must be a table")
+        raise InputError(f"{join_path('arms', name)} = {arm!r}: must be a table")
     for key in arm:
         if key not in ARM_SECTIONS:
-            raise InputError(f"arms.{name}: {unknown('key', key, ARM_SECTIONS)}")
+            raise InputError(f"{join_path('arms', name)}: {unknown('key', key, ARM_SECTIONS)}")
     try:
         return [
             Point(
