@@ -85,6 +85,7 @@ class Study:
         device: str = "auto",
         data: str | Path | None = None,
         progress: Progress | None = None,
+        backend: str = "auto",
     ) -> Results:
         """Train what is missing.
 
@@ -94,12 +95,13 @@ class Study:
             device: "auto", "cpu" or "cuda".
             data: Folder searched first for downloadable data sets.
             progress: The view; by default a live one on standard error.
+            backend: "auto", "native" (the compiled kernels) or "autograd".
 
         Raises:
             InputError: Something asked for is wrong or cannot be had.
             ThalwegError: The work could not be done.
         """
-        resources = Resources.choose(device, jobs, Path(data) if data else None)
+        resources = Resources.choose(device, jobs, Path(data) if data else None, backend)
         specs = self.plan.specs
         plan_cohorts(specs, None, resources)  # a network that does not fit is found out here
         store = Store(Path(out), create=True)

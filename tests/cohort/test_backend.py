@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from thalweg.cohort import AutogradBackend, Batch, Cohort, autograd
+from thalweg.cohort import AutogradBackend, Batch, Cohort
+from thalweg.cohort import backend as backends
 from thalweg.data import Split, Task
 
 MODELS = {
@@ -71,7 +72,7 @@ def test_evaluation(
     model: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(autograd, "EVALUATION_EXAMPLES", chunk)
+    monkeypatch.setattr(backends, "EVALUATION_EXAMPLES", chunk)
     task, modules = networks(model, small_task, name)
     found = AutogradBackend(task.loss, stacked).evaluate(cohort_of(modules), task.test)
     x, y = task.test.batch(slice(None))

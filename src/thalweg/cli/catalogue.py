@@ -14,6 +14,7 @@ from thalweg.data.status import status
 from thalweg.execute import Resources
 from thalweg.execute.grouping import find_traits
 from thalweg.models import INITS, MODELS
+from thalweg.native import variants
 from thalweg.optim import OPTIMIZERS
 from thalweg.optim.rule import Rule
 from thalweg.optim.schedules import SCHEDULES
@@ -107,6 +108,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
                 "backend": chosen.backend,
                 "rows": chosen.rows,
                 "reason": chosen.reason,
+                "not native because": traits.unchained,
             }
         )
     found = {
@@ -117,6 +119,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
         "device": resources.device,
         "processes": resources.jobs,
         "threads": resources.threads,
+        "kernels": variants(),
         "data": status(data),
         "backends": backends,
     }
@@ -127,6 +130,7 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
     described = machine()
     print(f"processor  {described['processor']}, {available_cores()} cores usable")
     print(f"gpu        {described['gpu'] or 'none that PyTorch can use'}")
+    print(f"kernels    {', '.join(variants()) or 'not built: everything runs on autograd'}")
     print(
         f"training   {resources.jobs} processes of {resources.threads} threads "
         f"on {resources.device}\n"

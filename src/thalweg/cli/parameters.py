@@ -36,6 +36,10 @@ Jobs = Annotated[
     Any, typer.Option("--jobs", parser=value, metavar="N", help="Processes; by default one a core.")
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Backend = Annotated[
+    str,
+    typer.Option("--backend", help="auto, native (compiled kernels) or autograd."),
+]
 Seeds = Annotated[
     Any,
     typer.Option("--seeds", parser=value, metavar="N", help="Number of seeds, counted from 0."),

@@ -12,7 +12,7 @@ import typer
 
 from thalweg import api
 from thalweg.cli.output import print_json, print_table, prints_aside
-from thalweg.cli.parameters import Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
+from thalweg.cli.parameters import Backend, Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
 from thalweg.errors import InputError
 from thalweg.execute import Resources, plan_cohorts
 from thalweg.execute.estimate import estimate_seconds
@@ -46,6 +46,7 @@ def run(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     device: Device = "auto",
+    backend: Backend = "auto",
     data: Data = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -53,17 +54,18 @@ def run(
     """Run a study and write its report. What is complete is never trained again."""
     with prints_aside():
         loaded = api.load_study(study, preset, seeds, overrides or ())
-    _run(loaded, out, jobs, device, data, dry_run, as_json)
+    _run(loaded, out, jobs, device, backend, data, dry_run, as_json)
 
 
 def demo(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     device: Device = "auto",
+    backend: Backend = "auto",
     as_json: Json = False,
 ) -> None:
     """Run the whole tour on the built-in digits, and write a report."""
-    _run(api.recipe("demo"), out, jobs, device, None, False, as_json)
+    _run(api.recipe("demo"), out, jobs, device, backend, None, False, as_json)
 
 
 def train(
@@ -92,6 +94,7 @@ def train(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     device: Device = "auto",
+    backend: Backend = "auto",
     data: Data = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -102,7 +105,7 @@ def train(
         table["train"]["clip_norm"] = clip_norm
     with prints_aside():
         study = build_study(effective(table, None, seeds, overrides or ()))
-    _run(api.Study(study), out, jobs, device, data, dry_run, as_json)
+    _run(api.Study(study), out, jobs, device, backend, data, dry_run, as_json)
 
 
 def sweep(
@@ -121,6 +124,7 @@ def sweep(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     device: Device = "auto",
+    backend: Backend = "auto",
     data: Data = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -130,7 +134,7 @@ def sweep(
     table = _table("sweep", name, model, task, optimizer, grid, epochs, batch_size, schedule)
     with prints_aside():
         study = build_study(effective(table, None, seeds, overrides or ()))
-    _run(api.Study(study), out, jobs, device, data, dry_run, as_json)
+    _run(api.Study(study), out, jobs, device, backend, data, dry_run, as_json)
 
 
 def parse_grid(text: str) -> list[float]:
@@ -187,16 +191,17 @@ def _run(
     out: Path,
     jobs: int | None,
     device: str,
+    backend: str,
     data: Path | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     if dry_run:
-        _print_plan(study.plan, out, Resources.choose(device, jobs, data), as_json)
+        _print_plan(study.plan, out, Resources.choose(device, jobs, data, backend), as_json)
         return
     try:
         with prints_aside():
-            results = study.run(out, jobs, device, data)
+            results = study.run(out, jobs, device, data, backend=backend)
     except KeyboardInterrupt:
         left = Counter(Store(out).run(spec.id).is_complete() for spec in study.plan.specs)
         print(
@@ -273,10 +278,11 @@ def _print_summary(results: StudyResults) -> None:
 
 def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool) -> None:
     store = Store(out) if (out / "store.json").exists() else None
-    complete = [s.id for s in plan.specs if store and store.run(s.id).is_complete()]
-    missing = [spec for spec in plan.specs if spec.id not in complete]
+    missing = {
+        spec.id: spec for spec in plan.specs if not (store and store.run(spec.id).is_complete())
+    }
     with prints_aside():
-        cohorts = plan_cohorts(missing, store, resources)
+        cohorts = plan_cohorts(plan.specs, store, resources, missing)
         seconds = estimate_seconds(cohorts, resources)
     rows = []
     for cohort in cohorts:
@@ -297,7 +303,7 @@ def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool)
             {
                 "study": plan.name,
                 "runs": len(plan.specs),
-                "complete": len(complete),
+                "complete": len(plan.specs) - len(missing),
                 "cohorts": rows,
                 "jobs": resources.jobs,
                 "device": resources.device,
@@ -308,9 +314,10 @@ def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool)
     merged = Counter(tuple(row.items()) for row in rows)
     if merged:
         print_table([{"cohorts": count, **dict(items)} for items, count in merged.items()])
-    epochs = sum(spec.train.epochs for spec in missing)
+    epochs = sum(spec.train.epochs for spec in missing.values())
     print(
-        f"{len(plan.specs)} runs, {len(complete)} of them complete; {len(missing)} to train, "
+        f"{len(plan.specs)} runs, {len(plan.specs) - len(missing)} of them complete; "
+        f"{len(missing)} to train, "
         f"{epochs} epochs in all, on {resources.jobs} processes ({resources.device}): "
         f"about {_duration(seconds)}"
     )

@@ -2,6 +2,7 @@
 
 from thalweg.cohort.autograd import AutogradBackend
 from thalweg.cohort.backend import Batch, Evaluation, GradientBackend
+from thalweg.cohort.compiled import NativeBackend
 from thalweg.cohort.cost import Cost, flops_per_example
 from thalweg.cohort.layout import Layout
 from thalweg.cohort.matrix import Cohort
@@ -18,6 +19,7 @@ __all__ = [
     "GradientBackend",
     "Layout",
     "Listener",
+    "NativeBackend",
     "RowOptimizer",
     "Settings",
     "Training",

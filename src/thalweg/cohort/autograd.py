@@ -1,22 +1,19 @@
 """Gradients by PyTorch's autograd: any module, any device."""
 
 import copy
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from thalweg.cohort.backend import Batch, Evaluation, GradientBackend
+from thalweg.cohort.backend import Batch, GradientBackend
 from thalweg.cohort.layout import constants, trainable
 from thalweg.cohort.losses import example_losses
 from thalweg.cohort.matrix import Cohort
 from thalweg.data import LossName, Split
 from thalweg.randomness import global_stream
-
-EVALUATION_EXAMPLES = 2000
-"""Examples a forward pass of an evaluation: large enough to fill the machine, small enough that
-the activations of a stacked convolution stay within a few hundred megabytes."""
 
 
 class AutogradBackend(GradientBackend):
@@ -38,8 +35,7 @@ class AutogradBackend(GradientBackend):
     def __init__(self, loss: LossName, stacked: bool, stochastic: bool = False) -> None:
         if stacked and stochastic:
             raise ValueError("a network that draws random numbers cannot be stacked")
-        self.name = "autograd-stacked" if stacked else "autograd"
-        self._loss = loss
+        super().__init__("autograd-stacked" if stacked else "autograd", loss)
         self._stacked = stacked
         self._stochastic = stochastic
         self._bound: Tensor | None = None
@@ -100,59 +96,62 @@ class AutogradBackend(GradientBackend):
         torch._foreach_copy_(self._gradients, list(found))
         return losses.detach()
 
-    @torch.no_grad()
-    def evaluate(self, cohort: Cohort, split: Split) -> Evaluation:
+    def product(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        """By double backward: H·v = ∂(∂loss/∂w · v)/∂w."""
         self._bind(cohort)
-        K, N = cohort.rows, len(split)
-        loss = torch.zeros(K, dtype=torch.float64, device=cohort.W.device)
-        confusion: Tensor | None = None
-        for start in range(0, N, EVALUATION_EXAMPLES):
-            x, y = split.batch(slice(start, start + EVALUATION_EXAMPLES))
-            for k, outputs in self._outputs(cohort, x, start):
-                loss[k] += example_losses(self._loss, outputs, y).sum().double()
-                if self._loss == "cross_entropy":
-                    C = outputs.shape[-1]
-                    if confusion is None:
-                        confusion = loss.new_zeros((K, C * C), dtype=torch.int64)
-                    confusion[k] += torch.bincount(y * C + outputs.argmax(-1), minlength=C * C)
-        if confusion is None:
-            return Evaluation(loss / N, None, None)
-        C = round(confusion.shape[1] ** 0.5)
-        counts = confusion.view(K, C, C)
-        accuracy = counts.diagonal(dim1=1, dim2=2).sum(1).double() / N
-        return Evaluation(loss / N, accuracy, counts)
+        inputs, targets = batch.split.batch(batch.index)
+        rows = []
+        for k in range(cohort.rows):
+            x, y = (inputs, targets) if batch.shared else (inputs[k], targets[k])
+            weights = {
+                name: view.detach().requires_grad_()
+                for name, view in cohort.layout.views(cohort.W[k]).items()
+            }
+            kept = {name: buffer[k] for name, buffer in cohort.buffers.items()}
+            with self._draws(cohort, k, "forward", batch.step):
+                outputs = functional_call(self._twice, {**weights, **kept}, (x,))
+            loss = example_losses(self._loss, outputs, y).mean()
+            leaves = list(weights.values())
+            first = torch.autograd.grad(loss, leaves, create_graph=True, materialize_grads=True)
+            flat = torch.cat([g.reshape(-1) for g in first])
+            second = torch.autograd.grad(flat @ V[k], leaves, materialize_grads=True)
+            rows.append(torch.cat([g.reshape(-1) for g in second]))
+        return torch.stack(rows)
 
-    def _outputs(self, cohort: Cohort, x: Tensor, start: int) -> list[tuple[int, Tensor]]:
-        """Return each row's outputs of the examples from ``start`` on."""
+    @torch.no_grad()
+    def outputs(self, cohort: Cohort, split: Split, examples: slice) -> Iterable[Tensor]:
+        self._bind(cohort)
+        x, _ = split.batch(examples)
         if not self._stacked:
-            outputs = []
-            for k, module in enumerate(self._modules):
-                try:
-                    with self._draws(cohort, k, "evaluation", start):
-                        outputs.append((k, module.eval()(x)))
-                finally:
-                    module.train()
-            return outputs
+            return self._outputs_one_by_one(cohort, x, examples.start)
         module = self._modules[0].eval()
         try:
-            stacked = vmap(
+            stacked: Tensor = vmap(
                 lambda parameters, x: functional_call(module, parameters, (x,)), in_dims=(0, None)
             )({**self._leaves, **cohort.buffers}, x)
         finally:
             module.train()
-        return list(enumerate(stacked))
+        return stacked
+
+    def _outputs_one_by_one(self, cohort: Cohort, x: Tensor, start: int) -> Iterable[Tensor]:
+        for k, module in enumerate(self._modules):
+            try:
+                with self._draws(cohort, k, "evaluation", start):
+                    outputs = module.eval()(x)
+            finally:
+                module.train()
+            yield outputs
 
     def _bind(self, cohort: Cohort) -> None:
         """Make the modules read the cohort's rows; done once, since W never moves."""
         if self._bound is cohort.W:
             return
         self._bound = cohort.W
+        self._twice = unroll(copy.deepcopy(cohort.module).train())
         count = 1 if self._stacked else cohort.rows
         self._modules = [copy.deepcopy(cohort.module).train() for _ in range(count)]
         if self._stacked:
-            for part in self._modules[0].modules():
-                if hasattr(part, "unrolled"):  # fused recurrences have no batching rule
-                    setattr(part, "unrolled", True)
+            unroll(self._modules[0])
             self._leaves = {
                 name: view.detach().requires_grad_()
                 for name, view in cohort.layout.views(cohort.W).items()
@@ -165,3 +164,13 @@ class AutogradBackend(GradientBackend):
                 parameter.data = views[name]
             for name, buffer in constants(module).items():
                 buffer.data = cohort.buffers[name][k]
+
+
+def unroll(module: nn.Module) -> nn.Module:
+    """Make a network's fused recurrences, which have neither a batching rule nor, on CUDA, second
+    derivatives, compute step by step; returns the module.
+    """
+    for part in module.modules():
+        if hasattr(part, "unrolled"):
+            setattr(part, "unrolled", True)
+    return module

@@ -1,12 +1,19 @@
 """The interface by which a cohort gets its gradients, whatever computes them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from thalweg.cohort.losses import example_losses
 from thalweg.cohort.matrix import Cohort
-from thalweg.data import Split
+from thalweg.data import LossName, Split
+
+EVALUATION_EXAMPLES = 2000
+"""Examples a forward pass of an evaluation: large enough to fill the machine, small enough that
+the activations of a stacked convolution stay within a few hundred megabytes."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,16 @@ class Evaluation:
 
 
 class GradientBackend(ABC):
-    """Losses and gradients of a cohort."""
+    """Losses, gradients and Hessian products of a cohort.
 
-    name: str
+    Args:
+        name: What a run's record calls it.
+        loss: The task's loss.
+    """
+
+    def __init__(self, name: str, loss: LossName) -> None:
+        self.name = name
+        self._loss = loss
 
     @abstractmethod
     def gradient(self, cohort: Cohort, batch: Batch) -> Tensor:
@@ -61,5 +75,41 @@ class GradientBackend(ABC):
         """
 
     @abstractmethod
+    def product(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        """Return each run's Hessian times its direction, ``(K, D)``.
+
+        Row k is ∇²loss_k(W_k)·V_k, the loss being the mean over the run's batch.
+
+        Args:
+            cohort: The networks.
+            batch: Examples.
+            V: Directions ``(K, D)``.
+        """
+
+    @abstractmethod
+    def outputs(self, cohort: Cohort, split: Split, examples: slice) -> Iterable[Tensor]:
+        """Return each run's outputs ``(B, outputs)`` for a range of a split, in evaluation mode."""
+
+    @torch.no_grad()
     def evaluate(self, cohort: Cohort, split: Split) -> Evaluation:
-        """Evaluate each run on a whole split, in evaluation mode, without gradients."""
+        """Evaluate each run on a whole split, in evaluation mode."""
+        K, N = cohort.rows, len(split)
+        loss = torch.zeros(K, dtype=torch.float64, device=cohort.W.device)
+        confusion: Tensor | None = None
+        for start in range(0, N, EVALUATION_EXAMPLES):
+            examples = slice(start, min(start + EVALUATION_EXAMPLES, N))
+            targets = split.batch_targets(examples)
+            for k, outputs in enumerate(self.outputs(cohort, split, examples)):
+                loss[k] += example_losses(self._loss, outputs, targets).sum().double()
+                if self._loss == "cross_entropy":
+                    C = outputs.shape[-1]
+                    if confusion is None:
+                        confusion = loss.new_zeros((K, C * C), dtype=torch.int64)
+                    pairs = targets * C + outputs.argmax(-1)
+                    confusion[k] += torch.bincount(pairs, minlength=C * C)
+        if confusion is None:
+            return Evaluation(loss / N, None, None)
+        C = round(confusion.shape[1] ** 0.5)
+        counts = confusion.view(K, C, C)
+        accuracy = counts.diagonal(dim1=1, dim2=2).sum(1).double() / N
+        return Evaluation(loss / N, accuracy, counts)

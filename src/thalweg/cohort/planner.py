@@ -1,5 +1,6 @@
 """How a cohort is to be computed: which backend, how many rows, processes and threads."""
 
+import copy
 import os
 from dataclasses import dataclass
 
@@ -9,11 +10,17 @@ from torch.func import functional_call, vmap
 
 from thalweg.cohort.cost import flops_per_example
 from thalweg.cohort.layout import Layout, constants, trainable
+from thalweg.errors import InputError
+from thalweg.native import Chain, Kernel, SampleTensors, Unsupported, available, recognize
 
 STACKING_FLOPS = 20e6
 """On a CPU, rows are stacked while one run's step costs less than this. Below it Python and
 dispatch dominate and stacking shares them; above it the arithmetic dominates and a row at a time
 keeps its activations in cache. Measured on two AVX2 cores: see docs/performance.md."""
+
+NATIVE_STEP_FLOPS = 400e6
+"""The compiled kernels take rows up to this much work a step: a row costs them the same in any
+company, and what Python does between two steps is then below a percent."""
 
 MAXIMUM_ROWS = {"cpu": 64, "cuda": 512}
 """More rows gain nothing further on these devices, and cost memory."""
@@ -35,6 +42,8 @@ class Traits:
         convolutional: It has a convolution, which is slower stacked than row by row on a CPU.
         stochastic: It draws random numbers when it trains.
         unstackable: Why it cannot be stacked; "" if it can.
+        chain: Its layers, where the compiled kernels can run it.
+        unchained: Why they cannot; "" if they can.
     """
 
     parameters: int
@@ -42,6 +51,8 @@ class Traits:
     convolutional: bool
     stochastic: bool
     unstackable: str
+    chain: Chain | None = None
+    unchained: str = "it was not looked for"
 
 
 @dataclass(frozen=True)
@@ -74,17 +85,26 @@ def examine(module: nn.Module, shape: tuple[int, ...]) -> Traits:
         reason = "it changes its buffers as it trains"
     else:
         reason = _cannot_stack(module, x)
+    chain, unchained = (None, reason) if stochastic or changing else _find_chain(module, x)
     return Traits(
         parameters=Layout.of(module).size,
         flops=flops_per_example(module, shape),
         convolutional=any(isinstance(part, nn.modules.conv._ConvNd) for part in module.modules()),
         stochastic=stochastic,
         unstackable=reason,
+        chain=chain,
+        unchained=unchained,
     )
 
 
 def plan(
-    traits: Traits, batch_size: int, runs: int, jobs: int, device: torch.device, alone: bool
+    traits: Traits,
+    batch_size: int,
+    runs: int,
+    jobs: int,
+    device: torch.device,
+    alone: bool,
+    backend: str = "auto",
 ) -> Plan:
     """Decide backend and rows.
 
@@ -95,7 +115,22 @@ def plan(
         jobs: Processes they are spread over.
         device: Where they train.
         alone: The optimizer needs each run to be a cohort of its own.
+        backend: "native" or "autograd" where one is asked for; "auto" takes the compiled kernels
+            wherever they can run the network.
+
+    Raises:
+        InputError: The compiled kernels were asked for and cannot run the network.
     """
+    memory = _memory(device) * MEMORY_SHARE / (traits.parameters * 4 * COPIES)
+    share = -(-runs // jobs)  # every process gets a cohort
+    most = max(1, min(share, MAXIMUM_ROWS[device.type], int(memory / jobs)))
+    blocked = traits.unchained if device.type == "cpu" else "they run on the CPU alone"
+    if backend == "native" and blocked:
+        raise InputError(f"--backend native: the compiled kernels cannot be used: {blocked}")
+    if backend != "autograd" and not blocked:
+        step = max(traits.flops * batch_size, 1.0)
+        rows = 1 if alone else max(1, min(most, int(NATIVE_STEP_FLOPS / step)))
+        return Plan("native", rows, "a chain of layers the compiled kernels know")
     if alone:
         return Plan("autograd", 1, "the optimizer evaluates the loss again within a step")
     if traits.unstackable:
@@ -104,12 +139,9 @@ def plan(
         return Plan("autograd", 1, "convolutions are faster one run at a time on a CPU")
     if device.type == "cpu" and traits.flops * batch_size > STACKING_FLOPS:
         return Plan("autograd", 1, "one run's step fills a core")
-    memory = _memory(device) * MEMORY_SHARE / (traits.parameters * 4 * COPIES)
-    share = -(-runs // jobs)  # every process gets a cohort
-    rows = max(1, min(share, MAXIMUM_ROWS[device.type], int(memory / jobs)))
-    if rows == 1:
+    if most == 1:
         return Plan("autograd", 1, "one run a process")
-    return Plan("autograd-stacked", rows, "small steps share their overhead when stacked")
+    return Plan("autograd-stacked", most, "small steps share their overhead when stacked")
 
 
 def available_cores() -> int:
@@ -165,3 +197,39 @@ def _cannot_stack(module: nn.Module, x: torch.Tensor) -> str:
         for part, was in zip(unrolled, were, strict=True):
             setattr(part, "unrolled", was)
     return ""
+
+
+def _find_chain(module: nn.Module, x: torch.Tensor) -> tuple[Chain | None, str]:
+    """Return the network as a chain for the compiled kernels, or why it is none.
+
+    What was recognised is put to the test: its outputs and gradient on a few examples must be
+    autograd's, in double precision.
+    """
+    if not available():
+        return None, "the compiled kernels were not built"
+    layout = Layout.of(module)
+    try:
+        chain = recognize(module, tuple(x.shape[1:]), layout.slices)
+        double = copy.deepcopy(module).double().train()
+        outputs = double(x.double())
+        targets = torch.zeros_like(outputs)
+        loss = outputs.square().mean()
+        found = torch.autograd.grad(loss, list(trainable(double).values()), allow_unused=True)
+        expected = torch.cat(
+            [
+                (torch.zeros_like(p) if g is None else g).reshape(-1)
+                for g, p in zip(found, trainable(double).values(), strict=True)
+            ]
+        )
+        kernel, samples = Kernel(chain, "mse"), SampleTensors(x.double(), targets)
+        W, index = layout.row(double).unsqueeze(0), torch.arange(len(x))
+        G = torch.empty_like(W)
+        kernel.gradient(W, samples, index, G)
+        same = torch.allclose(kernel.outputs(W, samples, index)[0], outputs, 1e-9, 1e-12)
+        if not (same and torch.allclose(G[0], expected, 1e-7, 1e-12)):
+            return None, "the kernels' gradient is not autograd's on this network"
+    except (Unsupported, ValueError) as reason:
+        return None, str(reason)
+    except Exception as error:  # whatever a stranger's module does in double precision
+        return None, f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    return chain, ""

@@ -34,6 +34,16 @@ class Split:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    @property
+    def scale(self) -> float:
+        """Factor of a stored uint8 value u in x = u·scale + offset."""
+        return 1 / (255 * self.std)
+
+    @property
+    def offset(self) -> float:
+        """See `scale`."""
+        return -self.mean / self.std
+
     def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
         """Return ``(inputs, targets)`` of the examples at ``index``, ready for a model.
 
@@ -43,9 +53,13 @@ class Split:
         # A slice is a view, which a network that works in place would write to.
         x = stored.to(self.dtype, copy=isinstance(index, slice))
         if stored.dtype == torch.uint8:
-            x = x.mul_(1 / (255 * self.std)).add_(-self.mean / self.std)
+            x = x.mul_(self.scale).add_(self.offset)
+        return x, self.batch_targets(index)
+
+    def batch_targets(self, index: Tensor | slice) -> Tensor:
+        """Return the targets of the examples at ``index``."""
         targets = self.targets[index]
-        return x, targets.to(self.dtype) if targets.is_floating_point() else targets
+        return targets.to(self.dtype) if targets.is_floating_point() else targets
 
     def subset(self, index: Tensor) -> "Split":
         return replace(self, inputs=self.inputs[index], targets=self.targets[index])

@@ -53,7 +53,7 @@ def execute(
     outcome = Outcome(reused=[i for i in unique if store.run(i).is_complete()])
     pending = {i: spec for i, spec in unique.items() if i not in outcome.reused}
     while pending:
-        cohorts = plan_cohorts(list(pending.values()), store, resources)
+        cohorts = plan_cohorts(list(unique.values()), store, resources, pending)
         progress.start(cohorts, len(outcome.reused) + len(outcome.trained), len(unique))
         _train(cohorts, store, resources, progress)
         for run_id in list(pending):

@@ -1,7 +1,7 @@
 """From runs to cohorts: which runs train together, and how."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -70,42 +70,43 @@ def cohort_key(spec: RunSpec) -> Hashable:
 
 
 def plan_cohorts(
-    specs: Sequence[RunSpec], store: Store | None, resources: Resources
+    specs: Sequence[RunSpec],
+    store: Store | None,
+    resources: Resources,
+    missing: Container[str] | None = None,
 ) -> list[CohortPlan]:
-    """Group runs into cohorts.
+    """Group runs into cohorts, each kind spread over the processes.
 
-    Runs that were interrupted are put back with those they trained with, so that a resumed run
-    repeats the very arithmetic of an uninterrupted one; the rest are grouped anew, and each
-    group is spread over the processes.
+    Who trains with whom is decided over all runs of the study, those that are complete among
+    them, and runs that were interrupted are put back with those they trained with: a study that
+    is killed and started again repeats the very arithmetic of an uninterrupted one.
 
     Args:
-        specs: Runs still to be trained, each once.
+        specs: All runs of the study, each once.
         store: Where interrupted runs may lie; None plans all anew.
         resources: Processes and device.
+        missing: Ids of the runs to be trained; None for all.
     """
-    by_id = {spec.id: spec for spec in specs}
+    by_id = {spec.id: spec for spec in specs if missing is None or spec.id in missing}
     groups: dict[Hashable, list[RunSpec]] = defaultdict(list)
     for spec in specs:
         groups[cohort_key(spec)].append(spec)
     cohorts = []
     for members in groups.values():
-        fresh = []
         for spec in members:
             if spec.id not in by_id:
-                continue  # already regrouped with an interrupted cohort
+                continue  # complete, or already put back with an interrupted cohort
             mates = [by_id[i] for i in _interrupted_with(spec.id, store) if i in by_id]
             again = _decide(spec, len(mates) * resources.jobs, resources)  # mates go to one process
             if mates and len(mates) <= again.rows:
                 cohorts.append(CohortPlan(tuple(mates), again))
                 for mate in mates:
                     del by_id[mate.id]
-            else:
-                fresh.append(spec)
         chosen = _decide(members[0], len(members), resources)
-        cohorts += [
-            CohortPlan(tuple(fresh[start : start + chosen.rows]), chosen)
-            for start in range(0, len(fresh), chosen.rows)
-        ]
+        for start in range(0, len(members), chosen.rows):
+            fresh = [spec for spec in members[start : start + chosen.rows] if spec.id in by_id]
+            if fresh:
+                cohorts.append(CohortPlan(tuple(fresh), chosen))
     return sorted(cohorts, key=lambda cohort: -_work(cohort, resources))
 
 
@@ -119,6 +120,7 @@ def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
         resources.jobs,
         torch.device(resources.device),
         needs_own_cohort(spec.optimizer.name),
+        resources.backend,
     )
 
 

@@ -21,23 +21,32 @@ class Resources:
         jobs: Processes; 1 trains in this process.
         threads: Threads a process.
         data: Folder searched first for downloadable data sets.
+        backend: "auto", "native" or "autograd".
     """
 
     device: str
     jobs: int
     threads: int
     data: Path | None = None
+    backend: str = "auto"
 
     @classmethod
     def choose(
-        cls, device: str = "auto", jobs: int | None = None, data: Path | None = None
+        cls,
+        device: str = "auto",
+        jobs: int | None = None,
+        data: Path | None = None,
+        backend: str = "auto",
     ) -> "Resources":
         """Fill in what was not asked for: one thread a process and a process a core on a CPU, so
         that cores are never oversubscribed; one process on a GPU.
 
         Raises:
-            InputError: The device is not there, or the number of jobs is not positive.
+            InputError: The device is not there, there is no such backend, or the number of jobs
+                is not positive.
         """
+        if backend not in ("auto", "native", "autograd"):
+            raise InputError(f"--backend {backend}: must be auto, native or autograd")
         if device not in ("auto", "cpu", "cuda"):
             raise InputError(f"--device {device}: must be auto, cpu or cuda")
         if device == "cuda" and not torch.cuda.is_available():
@@ -47,7 +56,5 @@ class Resources:
         if jobs is not None and (type(jobs) is not int or jobs < 1):
             raise InputError(f"--jobs {jobs}: must be a whole number of at least 1")
         cores = available_cores()
-        if device == "cuda":
-            return cls(device, jobs or 1, max(1, cores // (jobs or 1)), data)
-        jobs = jobs or cores
-        return cls(device, jobs, max(1, cores // jobs), data)
+        jobs = jobs or (1 if device == "cuda" else cores)
+        return cls(device, jobs, max(1, cores // jobs), data, backend)

@@ -91,6 +91,7 @@ class _Worker:
                     "device": resources.device,
                     "jobs": resources.jobs,
                     "threads": resources.threads,
+                    "backend": resources.backend,
                 }
             )
             + "\n"

@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from thalweg.cohort import AutogradBackend, Cohort, Listener, Settings, Training
+from thalweg.cohort import (
+    AutogradBackend,
+    Cohort,
+    GradientBackend,
+    Listener,
+    NativeBackend,
+    Settings,
+    Training,
+)
 from thalweg.cohort.planner import Plan
 from thalweg.errors import ThalwegError
 from thalweg.execute.grouping import build_spec_model, find_traits, load_named_task
@@ -22,6 +30,7 @@ from thalweg.optim.schedules import Horizon, build_schedule
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store, common_checkpoint
 from thalweg.store.provenance import machine, source_hash, versions
+from thalweg.validation import brief
 
 CHECKPOINT_SECONDS = 1.0
 """Epochs shorter than this share a checkpoint: what a kill can cost is an epoch or a second."""
@@ -149,7 +158,10 @@ def prepare(
     modules = [build_spec_model(spec, task) for spec in specs]
     traits = find_traits(first.task, first.model, resources.data)
     cohort = Cohort(modules, [spec.seed for spec in specs], device)
-    backend = AutogradBackend(task.loss, plan.stacked, traits.stochastic)
+    if plan.backend == "native" and traits.chain is not None:
+        backend: GradientBackend = NativeBackend(task.loss, traits.chain)
+    else:
+        backend = AutogradBackend(task.loss, plan.stacked, traits.stochastic)
     options = [spec.optimizer.options for spec in specs]
     optimizer = bind_optimizer(first.optimizer.name, cohort, options)
     size = None if first.train.batch_size == "full" else int(first.train.batch_size)
@@ -205,7 +217,9 @@ def _warnings(spec: RunSpec, cohort: Cohort) -> list[str]:
 
 
 def _fail(runs: Sequence[RunDirectory], error: Exception) -> None:
-    text = str(error) if isinstance(error, ThalwegError) else f"{type(error).__name__}: {error}"
+    text = brief(error)
+    if not isinstance(error, ThalwegError):
+        text = f"{type(error).__name__}: {text}"
     for run in runs:
         run.fail(text)
 

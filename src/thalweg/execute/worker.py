@@ -35,7 +35,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a user's code prints must not mix with the events
     start = json.loads(sys.stdin.readline())
     data = Path(start["data"]) if start["data"] else None
-    resources = Resources(start["device"], start["jobs"], start["threads"], data)
+    resources = Resources(start["device"], start["jobs"], start["threads"], data, start["backend"])
     torch.set_num_threads(resources.threads)
     store = Store(Path(start["store"]))
     jobs: SimpleQueue[str] = SimpleQueue()

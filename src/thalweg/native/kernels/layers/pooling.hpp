@@ -1,0 +1,83 @@
+// Max and average pooling over windows, without padding.
+#pragma once
+#include "../simd.hpp"
+
+namespace TW_VARIANT {
+
+struct Pooling {
+  int channels, height, width, rows, columns;
+  int kernel_rows, kernel_columns, stride_rows, stride_columns;
+};
+
+template <class N, class F> TW_INLINE void for_windows(const Pooling& s, F f) {
+  for (int c = 0; c < s.channels; c++)
+    for (int oy = 0; oy < s.rows; oy++)
+      for (int ox = 0; ox < s.columns; ox++)
+        f(((ptrdiff_t)c * s.rows + oy) * s.columns + ox,
+          ((ptrdiff_t)c * s.height + oy * s.stride_rows) * s.width + ox * s.stride_columns);
+}
+
+template <class N> void max_pool_forward(const Pooling& s, const Block<N>* x, Block<N>* y) {
+  for_windows<N>(s, [&](ptrdiff_t out, ptrdiff_t corner) {
+    for (int n = 0; n < VECTORS<typename N::Real>; n++) {
+      auto best = x[corner].v[n];
+      for (int ky = 0; ky < s.kernel_rows; ky++)
+        for (int kx = 0; kx < s.kernel_columns; kx++) {
+          const auto& a = x[corner + (ptrdiff_t)ky * s.width + kx].v[n];
+          const auto v = N::value(a), b = N::value(best);
+          best = N::choose((v > b) | (v != v), a, best);  // as PyTorch: the first maximum, and not-a-number wins
+        }
+      y[out].v[n] = best;
+    }
+  });
+}
+
+template <class N>
+void max_pool_backward(const Pooling& s, const Block<N>* x, const Block<N>* y, const Block<N>* dy, Block<N>* dx) {
+  const ptrdiff_t size = (ptrdiff_t)s.channels * s.height * s.width;
+  for (ptrdiff_t i = 0; i < size; i++)
+    for (int n = 0; n < VECTORS<typename N::Real>; n++) dx[i].v[n] = N::zero();
+  for_windows<N>(s, [&](ptrdiff_t out, ptrdiff_t corner) {
+    for (int n = 0; n < VECTORS<typename N::Real>; n++) {
+      const auto best = N::value(y[out].v[n]);
+      auto left = best == best;  // lanes whose maximum has not been met yet
+      for (int ky = 0; ky < s.kernel_rows; ky++)
+        for (int kx = 0; kx < s.kernel_columns; kx++) {
+          const ptrdiff_t i = corner + (ptrdiff_t)ky * s.width + kx;
+          const auto hit = (N::value(x[i].v[n]) == best) & left;
+          left &= ~hit;
+          dx[i].v[n] += N::choose(hit, dy[out].v[n], N::zero());
+        }
+    }
+  });
+}
+
+template <class N> void average_pool_forward(const Pooling& s, const Block<N>* x, Block<N>* y) {
+  using T = typename N::Real;
+  const T share = (T)1 / (T)(s.kernel_rows * s.kernel_columns);
+  for_windows<N>(s, [&](ptrdiff_t out, ptrdiff_t corner) {
+    for (int n = 0; n < VECTORS<T>; n++) {
+      auto total = N::zero();
+      for (int ky = 0; ky < s.kernel_rows; ky++)
+        for (int kx = 0; kx < s.kernel_columns; kx++) total += x[corner + (ptrdiff_t)ky * s.width + kx].v[n];
+      y[out].v[n] = N::scale(total, share);
+    }
+  });
+}
+
+template <class N> void average_pool_backward(const Pooling& s, const Block<N>* dy, Block<N>* dx) {
+  using T = typename N::Real;
+  const T share = (T)1 / (T)(s.kernel_rows * s.kernel_columns);
+  const ptrdiff_t size = (ptrdiff_t)s.channels * s.height * s.width;
+  for (ptrdiff_t i = 0; i < size; i++)
+    for (int n = 0; n < VECTORS<T>; n++) dx[i].v[n] = N::zero();
+  for_windows<N>(s, [&](ptrdiff_t out, ptrdiff_t corner) {
+    for (int n = 0; n < VECTORS<T>; n++) {
+      const auto g = N::scale(dy[out].v[n], share);
+      for (int ky = 0; ky < s.kernel_rows; ky++)
+        for (int kx = 0; kx < s.kernel_columns; kx++) dx[corner + (ptrdiff_t)ky * s.width + kx].v[n] += g;
+    }
+  });
+}
+
+}  // namespace TW_VARIANT
