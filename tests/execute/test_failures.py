@@ -1,0 +1,123 @@
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from thalweg import InputError, Results, ThalwegError
+from thalweg.store import Store
+from thalweg.store.query import query
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_a_stranger_s_code_does_stays_with_its_own_runs(
+    tmp_path: Path,
+    write_study: Callable[..., Path],
+    run_here: Callable[..., Results],
+    monkeypatch: pytest.MonkeyPatch,
+    jobs: int,
+) -> None:
+    arms = {
+        "good": {},
+        "printing": {"model": {"name": "strangers:Printing"}},
+        "broken": {"optimizer": {"name": "strangers:Broken", "lr": 0.01}},
+        "nan": {"model": {"name": "strangers:NotANumber"}},
+        "nan-later": {"model": {"name": "strangers:NotANumber", "at_once": False}},
+    }
+    study = write_study(study={"name": "study", "seeds": 1}, arms=arms)
+    broken = tmp_path / "broken"
+    monkeypatch.setenv("THALWEG_TEST_BROKEN", str(broken))
+    broken.touch()
+
+    results = run_here(study, tmp_path / "out", jobs)
+    rows = {row["arm"]: row for row in results.frame().to_dicts()}
+    reason = "optimizer Broken raised RuntimeError in its step: the third bearing is loose"
+    assert results.failed == {rows["broken"]["run"]: reason}
+    assert rows["broken"]["message"] == reason
+    assert {arm: row["status"] for arm, row in rows.items()} == {
+        "good": "done",
+        "printing": "done",
+        "broken": "failed",
+        "nan": "diverged",
+        "nan-later": "diverged",
+    }
+    assert (rows["nan"]["diverged_step"], rows["nan-later"]["diverged_step"]) == (0, 1)
+    assert rows["nan"]["test_loss"] is None
+    epochs = query(results.store, "SELECT run, count(*) FROM metrics GROUP BY run")
+    assert dict(epochs.rows()) == {
+        rows[arm]["run"]: count for arm, count in (("good", 3), ("printing", 3), ("nan-later", 1))
+    }
+
+    broken.unlink()  # mended: what failed is tried again with the next command
+    again = run_here(study, tmp_path / "out", jobs)
+    assert again.failed == {}
+    assert again.frame().filter(arm="broken")["status"].to_list() == ["done"]
+
+
+def test_a_checkpoint_of_something_else_fails_the_run_and_not_the_study(
+    tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
+) -> None:
+    study = write_study(arms={"a": {}, "b": {"optimizer": {"name": "adam", "lr": 0.1}}})
+    results = run_here(study, tmp_path / "out")
+    for row in results.frame().filter(arm="a").to_dicts():
+        run = results.store.run(row["run"])
+        run.save_checkpoint(1, {"weights": {"w": torch.ones(3)}})
+        run.begin(run.spec(), [row["run"]])
+    again = run_here(study, tmp_path / "out")
+    assert len(again.failed) == 2
+    assert again.frame()["status"].to_list() == ["failed", "failed", "done", "done"]
+
+
+def test_a_model_that_ends_its_process_is_a_sentence(
+    tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
+) -> None:
+    study = write_study(model={"name": "strangers:Deadly"})
+    with pytest.raises(
+        ThalwegError, match=r"ended unexpectedly \(exit status 7\)"
+    ):
+        run_here(study, tmp_path / "out", 2)
+
+
+def test_a_wrong_input_leaves_no_folder(
+    tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
+) -> None:
+    study = write_study(task={"name": "sine"}, model={"name": "lenet5"})
+    with pytest.raises(InputError):
+        run_here(study, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for 320 KiB."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=320k", "tmpfs", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("mounting needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_full_disk_stops_the_study_which_goes_on_when_there_is_room(
+    small_disk: Path, write_study: Callable[..., Path], run_here: Callable[..., Results], jobs: int
+) -> None:
+    out = small_disk / "out"
+    model = {"name": "mlp", "widths": [100]}  # 30 kB of weights
+    arms = {f"arm{i}": {"train": {"epochs": i + 1}} for i in range(8)}
+    study = write_study(study={"name": "study", "seeds": 1}, model=model, arms=arms)
+    with pytest.raises(ThalwegError, match=r"^cannot write .*: No space left on device$"):
+        run_here(study, out, jobs)
+    complete = [run for run in Store(out).runs() if run.is_complete()]
+    assert 0 < len(complete) < 8
+    assert not list(out.rglob(".*"))
+    before = {path: path.stat().st_mtime_ns for run in complete for path in run.path.iterdir()}
+
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    assert run_here(study, out, jobs).failed == {}
+    assert [run.is_complete() for run in Store(out).runs()] == [True] * 8
+    assert {path: path.stat().st_mtime_ns for path in before} == before

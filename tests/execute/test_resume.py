@@ -1,0 +1,226 @@
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from thalweg import Results, load_study
+from thalweg.execute import Resources, plan_cohorts
+from thalweg.store import Store
+
+ARMS = {
+    "momentum": {"optimizer": {"name": "sgd", "momentum": 0.9, "lr": 0.03}},
+    "adam": {"optimizer": {"name": "adam", "lr": 0.003}},
+    "sgd_eg": {"optimizer": {"name": "sgd_eg", "momentum": 0.9, "lr": 0.03}},
+    "rmsprop": {"optimizer": {"name": "torch.optim:RMSprop", "lr": 0.001}},
+    "lenet5": {
+        "task": {"name": "digits", "size": 28},
+        "model": {"name": "lenet5"},
+        "optimizer": {"name": "sgd", "momentum": 0.9, "lr": 0.03},
+        "train": {"epochs": 2, "batch_size": 64},
+    },
+}
+
+EVERY_WRITE = """
+import json, os, random, signal, sys
+from pathlib import Path
+study, folder = sys.argv[1:]
+os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
+
+import thalweg
+from thalweg.execute import Progress, Resources, plan_cohorts
+from thalweg.store import files, run_directory, store
+from thalweg.study import record
+
+study = thalweg.load_study(study)
+plan_cohorts(study.plan.specs, None, Resources("cpu", 1, 1))  # loads the data, once for all
+whole = files.write_whole
+writes = 0
+
+def attempt(out, last):
+    '''Run the study in a child that kills itself instead of one write; tell whether it did.'''
+    child = os.fork()
+    if child == 0:
+        def write(path, content):
+            global writes
+            writes += 1
+            if writes == last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            whole(path, content)
+
+        for module in (files, run_directory, record):
+            module.write_whole = write
+        study.run(out, 1, progress=Progress(quiet=True))
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+def finals(out):
+    return {p.parent.name: p.read_bytes() for p in Path(out).glob("runs/*/final.safetensors")}
+
+assert not attempt(f"{folder}/whole", 0)
+expected = finals(f"{folder}/whole")
+last = 1
+while attempt(f"{folder}/{last}", last):
+    assert not attempt(f"{folder}/{last}", 0), last
+    assert finals(f"{folder}/{last}") == expected, last
+    last += 1
+print(last - 1, len(expected))
+"""
+
+
+def finals(out: Path) -> dict[str, bytes]:
+    return {p.parent.name: p.read_bytes() for p in out.glob("runs/*/final.safetensors")}
+
+
+def mtimes(out: Path) -> dict[Path, int]:
+    files = (path for path in (out / "runs").rglob("*") if path.is_file())
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def statuses(out: Path) -> Counter[str]:
+    """Count the runs by status; none where there is no results folder yet."""
+    found = Store(out).runs() if (out / "store.json").exists() else ()
+    return Counter(run.status()["status"] for run in found)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_at_random_moments_it_ends_with_the_very_bits(
+    tmp_path: Path,
+    write_study: Callable[..., Path],
+    start: Callable[..., Any],
+    run_here: Callable[..., Results],
+    jobs: int,
+) -> None:
+    study = write_study(
+        study={"name": "study", "seeds": 3},
+        model={"name": "mlp", "widths": [32]},
+        train={"epochs": 5, "batch_size": 16},
+        arms=ARMS,
+    )
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run_here(study, whole, jobs)
+    assert len(finals(whole)) == 15
+
+    for _ in range(2):
+        complete = statuses(broken)["done"]
+        driver = start(study, broken, jobs)
+        driver.wait_until(lambda before=complete: statuses(broken)["done"] > before)
+        time.sleep(random.uniform(0, 1))
+        driver.kill_all()
+        assert statuses(broken)["running"] > 0
+    run_here(study, broken, jobs)
+    assert finals(broken) == finals(whole)
+    for run in Store(broken).runs():
+        for figure in ("train_loss", "test_loss", "examples", "gradient_evaluations", "rows"):
+            assert run.status()[figure] == Store(whole).run(run.id).status()[figure]
+    assert not list(broken.glob("runs/*/checkpoint-*"))
+
+
+def test_killed_instead_of_any_write_it_ends_with_the_very_bits(
+    tmp_path: Path, write_study: Callable[..., Path]
+) -> None:
+    """Among them: between the checkpoints, the finals and the statuses of a cohort's members."""
+    study = write_study(arms={"momentum": ARMS["momentum"]})
+    command = [sys.executable, "-c", EVERY_WRITE, str(study), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    kills, runs = map(int, done.stdout.split())
+    assert (kills, runs) == (17, 2)  # store, study 2, begin 4, checkpoints 2, finals 8
+
+
+def test_what_is_lost_is_the_epoch_in_flight(
+    tmp_path: Path,
+    write_study: Callable[..., Path],
+    start: Callable[..., Any],
+    run_here: Callable[..., Results],
+) -> None:
+    log, out = tmp_path / "log", tmp_path / "out"
+    model = {"name": "strangers:Slow", "pause": 0.12, "log": str(log)}
+    study = write_study(
+        study={"name": "study", "seeds": 1}, model=model, train={"epochs": 4, "batch_size": 128}
+    )
+    steps = 9  # an epoch: 1150 examples in batches of 128, a little over a second
+
+    def taken() -> int:
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    driver = start(study, out, 1)
+    driver.wait_until(lambda: taken() > 2 * steps + steps // 2)  # in the midst of epoch 3
+    driver.kill_all()
+    before = taken()
+    (run,) = Store(out).runs()
+    assert sorted(run.checkpoints()) == [2]
+    run_here(study, out)
+    assert taken() - before == 2 * steps
+    assert run.status()["steps"] == 4 * steps
+    assert run.status()["examples"] == 4 * 1150
+
+
+def test_workers_end_by_themselves_when_the_driver_is_killed(
+    tmp_path: Path, write_study: Callable[..., Path], start: Callable[..., Any]
+) -> None:
+    log, out = tmp_path / "log", tmp_path / "out"
+    study = write_study(
+        model={"name": "strangers:Slow", "pause": 0.5, "log": str(log)},
+        train={"epochs": 50, "batch_size": 64},
+    )
+    driver = start(study, out, 2)
+    driver.wait_until(lambda: log.exists() and len(set(log.read_text().split())) == 2)
+    workers = driver.workers()
+    assert len(workers) == 2
+    driver.kill()
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert not alive
+    assert statuses(out) == {"running": 2}
+    for run in Store(out).runs():
+        lock = run.try_lock()
+        assert lock is not None
+        lock.release()
+
+
+def test_nothing_is_trained_twice(
+    tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
+) -> None:
+    out = tmp_path / "out"
+    study = write_study()
+    run_here(study, out)
+    for run in Store(out).runs():  # leftovers of killed writers do no harm
+        (run.path / ".status.json.0123456789abcdef").write_text("{")
+        (run.path / ".metrics.parquet.0123456789abcdef").write_bytes(b"PAR1")
+    two_seeds = mtimes(out)
+    run_here(study, out)
+    assert mtimes(out) == two_seeds
+
+    run_here(study, out, seeds=3)
+    three_seeds = mtimes(out)
+    assert two_seeds.items() < three_seeds.items()
+    assert statuses(out) == {"done": 3}
+
+    adam = {"optimizer": {"name": "adam", "lr": 0.01}}
+    arms = write_study("arms", study={"name": "arms", "seeds": 3}, arms={"sgd": {}, "adam": adam})
+    run_here(arms, out)
+    assert three_seeds.items() < mtimes(out).items()
+    assert statuses(out) == {"done": 6}
+
+
+def test_who_trains_with_whom_does_not_depend_on_what_is_complete(
+    tmp_path: Path, write_study: Callable[..., Path]
+) -> None:
+    specs = load_study(write_study(study={"name": "study", "seeds": 8})).plan.specs
+    store = Store(tmp_path / "out", create=True)
+    resources = Resources("cpu", jobs=2, threads=1)
+    first, second = plan_cohorts(specs, store, resources)
+    assert len(first.ids) == len(second.ids) == 4
+    assert plan_cohorts(specs, store, resources, second.ids) == [second]
+
+    for spec in second.specs:  # interrupted, and later more seeds are asked for
+        store.run(spec.id).begin(spec.canonical(), second.ids)
+    more = load_study(write_study(study={"name": "study", "seeds": 12})).plan.specs
+    missing = [spec.id for spec in more[4:]]
+    assert second in plan_cohorts(more, store, resources, missing)
