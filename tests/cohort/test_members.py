@@ -14,7 +14,7 @@ SGD = [
     {"lr": 0.1, "momentum": 0.5},
     {"lr": 0.02, "momentum": 0.9, "dampening": 0.1},
 ]
-ADAM = [{"lr": 0.01}, {"lr": 0.003, "beta1": 0.8, "weight_decay": 0.1}, {"lr": 0.01, "beta2": 0.99}]
+ADAM = [{"lr": 0.01}, {"lr": 0.003, "weight_decay": 0.1}, {"lr": 0.01, "eps": 1e-4}]
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "sgd": SGD,
     "sgd_eg": [{**options, "lr": 4 * options["lr"]} for options in SGD],

@@ -138,7 +138,7 @@ def test_on_a_cohort_with_columns(name: str) -> None:
         options = [o for o in SGD if kinds[kind](o)]
         options = [{**o, "lr": o["lr"] * (1 + k)} for k, o in enumerate(options)]
     else:
-        options = ADAM
+        options = [o for o in ADAM if not {"beta1", "beta2"} & o.keys()]
     assert len(options) >= 2
     found = on_a_cohort(name, options)
     for k, own in enumerate(options):

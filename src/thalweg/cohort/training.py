@@ -212,6 +212,8 @@ class Training:
             losses = self._gradient(index)
             if not index.is_cuda:
                 self._freeze(losses)
+            for row in self._frozen:
+                self.cohort.G[row] = 0  # a stranger's optimizer may refuse what is not finite
             evaluations += self._optimizer.step(scale, lambda: self._gradient(index))
             self.cohort.hold_mask()
         for row, weights in self._frozen.items():

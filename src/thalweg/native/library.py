@@ -4,6 +4,7 @@
 """
 
 import ctypes
+import math
 import os
 from collections.abc import Callable
 from ctypes import POINTER, Structure, byref, c_char_p, c_double, c_int, c_int64, c_void_p
@@ -108,8 +109,9 @@ class Kernel:
         library = _library()
         if library is None:
             raise ValueError("the compiled kernels were not built")
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {LOSSES}, not {loss!r}")
         self._library = library
-        self._outputs = chain.outputs
         self._parameters = chain.parameters
         encoded = np.array([layer.encoded() for layer in chain.layers], dtype=np.int64)
         message = ctypes.create_string_buffer(MESSAGE_LENGTH)
@@ -126,6 +128,8 @@ class Kernel:
         if not self._handle:
             raise ValueError(message.value.decode())
         self._loss = loss
+        self._outputs = chain.outputs
+        self._inputs = math.prod(chain.layers[0].input)
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
@@ -164,7 +168,7 @@ class Kernel:
 
     def outputs(self, W: Tensor, samples: "SampleTensors", index: Tensor) -> Tensor:
         """Return the networks' outputs, ``(K, B, outputs)``."""
-        out = W.new_empty(W.shape[0], index.shape[-1], self._outputs)
+        out = W.new_empty(W.shape[0], *index.shape[-1:], self._outputs)
         self._run("outputs", W, samples, index, out)
         return out
 
@@ -178,20 +182,15 @@ class Kernel:
         direction: Tensor | None = None,
         weights: Tensor | None = None,
     ) -> Tensor:
-        rows, batch = W.shape[0], index.shape[-1]
-        if W.shape[1] != self._parameters or W.stride(1) != 1:
-            raise ValueError(f"W must be (K, {self._parameters}) with contiguous rows")
-        if index.dtype != torch.int64 or index.stride(-1) != 1:
+        if index.dtype != torch.int64 or (index.ndim > 0 and index.stride(-1) != 1):
             index = index.to(torch.int64).contiguous()
-        if index.ndim == 2 and index.shape[0] != rows:
-            raise ValueError(f"index must be (B,) or ({rows}, B), not {tuple(index.shape)}")
-        if direction is not None and (
-            direction.shape != W.shape or direction.stride() != W.stride()
-        ):
-            raise ValueError("a direction must have the shape and strides of W")
+        self._check(W, samples, index, direction, weights)
+        rows, batch = W.shape[0], index.shape[-1]
+        shape = (rows, batch, self._outputs) if function == "outputs" else W.shape
+        apart = rows < 2 or out.stride(0) >= self._parameters or function == "outputs"
+        if out.dtype != W.dtype or out.shape != shape or out.stride(-1) != 1 or not apart:
+            raise ValueError(f"the result must be {tuple(shape)} of W's type, rows contiguous")
         losses = torch.zeros(rows, dtype=torch.float64)
-        if batch == 0:
-            raise ValueError("a batch must hold at least one sample")
         call = _Call(
             W.data_ptr(),
             0 if direction is None else direction.data_ptr(),
@@ -199,7 +198,7 @@ class Kernel:
             rows,
             W.stride(0) if rows > 1 else self._parameters,
             out.stride(0) if rows > 1 else self._parameters,
-            samples.structure(W.dtype),
+            samples.structure(W.dtype, self._inputs, self._targets),
             index.data_ptr(),
             index.stride(0) if index.ndim == 2 else 0,
             batch,
@@ -215,6 +214,43 @@ class Kernel:
             raise ValueError(message.value.decode())
         return losses
 
+    @property
+    def _targets(self) -> int | None:
+        """Values of a real target, or None where it is a class."""
+        return self._outputs if self._loss == "mse" else None
+
+    def _check(
+        self,
+        W: Tensor,
+        samples: "SampleTensors",
+        index: Tensor,
+        direction: Tensor | None,
+        weights: Tensor | None,
+    ) -> None:
+        """Raise ValueError for what the library could not notice, seeing addresses alone."""
+        if W.dtype not in PRECISIONS or W.device.type != "cpu":
+            raise ValueError("W must be float32 or float64, on the CPU")
+        if W.ndim != 2 or W.shape[1] != self._parameters or W.stride(1) != 1:
+            raise ValueError(f"W must be (K, {self._parameters}) with contiguous rows")
+        rows = W.shape[0]
+        if index.ndim not in (1, 2) or (index.ndim == 2 and index.shape[0] != rows):
+            raise ValueError(f"index must be (B,) or ({rows}, B), not {tuple(index.shape)}")
+        if index.shape[-1] == 0:
+            raise ValueError("a batch must hold at least one sample")
+        if direction is not None and (
+            direction.shape != W.shape
+            or direction.dtype != W.dtype
+            or direction.stride(1) != 1
+            or (rows > 1 and direction.stride(0) != W.stride(0))
+        ):
+            raise ValueError("a direction must have the type, shape and strides of W")
+        if weights is not None and (
+            weights.shape != index.shape[-1:]
+            or weights.dtype != W.dtype
+            or not weights.is_contiguous()
+        ):
+            raise ValueError(f"weights must be ({index.shape[-1]},) of W's type, contiguous")
+
 
 class SampleTensors:
     """Inputs and targets in memory, as the library reads them.
@@ -229,20 +265,44 @@ class SampleTensors:
     def __init__(
         self, inputs: Tensor, targets: Tensor, scale: float = 1.0, offset: float = 0.0
     ) -> None:
+        if len(inputs) != len(targets):
+            raise ValueError(f"{len(inputs)} inputs but {len(targets)} targets")
         self._inputs = inputs.contiguous()
         self._targets = targets.contiguous()
         self._scale, self._offset = scale, offset
+        # By W's type; kept, since a call that runs meanwhile may read them.
+        self._converted: dict[torch.dtype, tuple[Tensor, Tensor]] = {}
 
-    def structure(self, dtype: torch.dtype) -> _Samples:
-        if self._inputs.dtype not in (torch.uint8, dtype):
-            self._inputs = self._inputs.to(dtype)
-        if self._targets.is_floating_point() and self._targets.dtype != dtype:
-            self._targets = self._targets.to(dtype)
+    def structure(self, dtype: torch.dtype, inputs: int, outputs: int | None) -> _Samples:
+        """Return the samples as the library reads them.
+
+        Args:
+            dtype: W's type.
+            inputs: Values of one input.
+            outputs: Values of one real target; None for classes.
+
+        Raises:
+            ValueError: The tensors do not hold that.
+        """
+        if dtype not in self._converted:
+            x, y = self._inputs, self._targets
+            converted = (
+                x if x.dtype == torch.uint8 else x.to(dtype),
+                y.to(dtype) if y.is_floating_point() else y,
+            )
+            self._converted.setdefault(dtype, converted)  # never replaced: see above
+        x, y = self._converted[dtype]
+        if x[:1].numel() != inputs * len(x[:1]):
+            raise ValueError(f"an input must hold {inputs} values, not {x[:1].numel()}")
+        if outputs is None and (y.dtype != torch.int64 or y.ndim != 1):
+            raise ValueError("targets must be (N,) int64 classes")
+        if outputs is not None and (y.dtype != dtype or y[:1].numel() != outputs * len(y[:1])):
+            raise ValueError(f"a target must hold {outputs} real values")
         return _Samples(
-            self._inputs.data_ptr(),
-            len(self._inputs),
-            int(self._inputs.dtype == torch.uint8),
+            x.data_ptr(),
+            len(x),
+            int(x.dtype == torch.uint8),
             self._scale,
             self._offset,
-            self._targets.data_ptr(),
+            y.data_ptr(),
         )

@@ -1,6 +1,6 @@
 """Adam, and Adam with decoupled weight decay."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
@@ -32,9 +32,22 @@ def adam_step_(w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Val
     """
     m, v = state["m"], state["v"]
     m.lerp_(g, 1 - h.beta1)
-    v.lerp_(g.square(), 1 - h.beta2)
-    denominator = v.sqrt().div_((1 - h.beta2**t) ** 0.5).add_(h.eps)
-    w.sub_((m / denominator).mul_(h.lr / (1 - h.beta1**t)))
+    v.mul_(h.beta2).addcmul_(g, g, value=1 - h.beta2)
+    root = _correction(h.beta2, t, w) ** 0.5
+    denominator = v.sqrt().div_(root).add_(h.eps)
+    rate = h.lr / _correction(h.beta1, t, w)
+    if isinstance(rate, Tensor):
+        w.sub_((m / denominator).mul_(rate))
+    else:
+        w.addcdiv_(m, denominator, value=-rate)
+
+
+def _correction(beta: float, t: Value, like: Tensor) -> Value:
+    """Return 1 − βᵗ, computed in double precision: with β = 0.999 and t = 1 single precision would
+    lose four digits.
+    """
+    correction = 1 - beta**t
+    return correction.to(like.dtype) if isinstance(correction, Tensor) else correction
 
 
 class Adam(Rule):
@@ -45,6 +58,9 @@ class Adam(Rule):
     family = "adaptive"
     source = "Kingma & Ba, arXiv:1412.6980; torch.optim.Adam"
     options = AdamHyperparameters
+
+    def structure(self, h: Any) -> Hashable:
+        return (h.beta1, h.beta2)  # numbers, never columns: see _correction
 
     def state(self, w: Tensor, h: Any) -> dict[str, Tensor]:
         return {"m": torch.zeros_like(w), "v": torch.zeros_like(w)}

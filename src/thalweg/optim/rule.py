@@ -67,12 +67,12 @@ class Rule(ABC):
             g: Gradient, the same shape; left as it is.
             state: What `state` returned, as changed by the steps before.
             h: Hyperparameters by name, each a `Value`.
-            t: Number of this step, from 1.
+            t: Number of this step, from 1; on CUDA a double-precision tensor ``(1, 1)``.
         """
 
 
 def add_scaled_(x: Tensor, y: Tensor, factor: Value) -> None:
-    """X ← x + factor · y, in place."""
+    """Add factor · y to x, in place."""
     if isinstance(factor, Tensor):
         x.addcmul_(y, factor)
     else:
@@ -97,7 +97,7 @@ class RuleOptimizer(RowOptimizer):
     """A rule bound to the rows of a cohort, each with hyperparameters of its own.
 
     A hyperparameter that all runs share is handed to the rule as a number, which is faster; the
-    others, and all of them on CUDA, where a captured step must not hold numbers, as a column.
+    others as a column.
 
     Args:
         rule: The update.
@@ -115,13 +115,15 @@ class RuleOptimizer(RowOptimizer):
         self._values = SimpleNamespace()
         for name, kind in _kinds(rule.options).items():
             values = [getattr(h, name) for h in hyperparameters]
-            shared = kind == "static" or (len(set(values)) == 1 and not cohort.W.is_cuda)
-            setattr(self._values, name, values[0] if shared else self._column(values))
+            shared = kind == "static" or len(set(values)) == 1
+            # On CUDA a captured step holds numbers for ever: the learning rate must not be one.
+            column = not shared or (name == "lr" and cohort.W.is_cuda)
+            setattr(self._values, name, self._column(values) if column else values[0])
         self._base_lr: Value = self._values.lr
         if isinstance(self._base_lr, Tensor):
             self._values.lr = self._base_lr.clone()
         self._step = 0
-        self._t: Value = self._column([0.0]) if cohort.W.is_cuda else 0.0
+        self._t: Value = self._column([0.0]).double() if cohort.W.is_cuda else 0.0
         self._state = rule.state(cohort.W, hyperparameters[0])
 
     def step(self, lr_scale: float | Tensor, closure: Closure) -> int:

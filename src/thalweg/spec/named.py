@@ -1,9 +1,10 @@
 """A named choice with its options: ``{ name = "sgd", lr = 0.1 }``, or just ``"cosine"``."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
+from math import isfinite
 from typing import Any
 
 from thalweg.errors import InputError
@@ -48,15 +49,17 @@ def split_name(table: Any, path: str) -> tuple[str, dict[str, Any]]:
     if not isinstance(name, str):
         raise InputError(f"{join_path(path, 'name')} = {name!r}: must be a string")
     for key, value in table.items():
-        if _holds_time(value):
+        if _holds(value, lambda leaf: isinstance(leaf, date | time)):
             raise InputError(f"{join_path(path, key)} = {value}: must not be a date or a time")
+        if _holds(value, lambda leaf: isinstance(leaf, float) and not isfinite(leaf)):
+            raise InputError(f"{join_path(path, key)} = {value}: must be finite")
     return name, {key: value for key, value in table.items() if key not in ("name", "code")}
 
 
-def _holds_time(value: Any) -> bool:
-    """Return whether a value holds what TOML can say and JSON, in which specs are kept, cannot."""
+def _holds(value: Any, condition: Callable[[Any], bool]) -> bool:
+    """Return whether a value, or one it holds, is what TOML can say and the specs' JSON cannot."""
     if isinstance(value, Mapping):
-        return any(map(_holds_time, value.values()))
-    return (
-        any(map(_holds_time, value)) if isinstance(value, list) else isinstance(value, date | time)
-    )
+        return any(_holds(item, condition) for item in value.values())
+    if isinstance(value, list):
+        return any(_holds(item, condition) for item in value)
+    return condition(value)

@@ -80,6 +80,8 @@ class RunSpec:
         for key in table:
             if key not in (*SECTIONS, "format"):
                 raise InputError(unknown("key", key, SECTIONS))
+        if table.get("format", FORMAT) != FORMAT:
+            raise InputError(f"format = {table['format']!r}: must be {FORMAT}")
         for section in ("task", "model", "optimizer", "train"):
             if section not in table:
                 raise InputError(f"[{section}] is missing")

@@ -61,7 +61,12 @@ TW_INLINE Vector<double> hyperbolic_tangent(Vector<double> x) {
   return by_lane<double>(x, [](double a) { return std::tanh(a); });
 }
 
-TW_INLINE Vector<float> logistic(Vector<float> x) { return 0.5f + 0.5f * hyperbolic_tangent(0.5f * x); }
+// 1/(1 + e^−x), by e^−|x| so that small results keep their relative accuracy.
+TW_INLINE Vector<float> logistic(Vector<float> x) {
+  using V = Vector<float>;
+  const V zero = {}, one = zero + 1.0f, q = exponential(x < zero ? x : -x);
+  return (x < zero ? q : one) / (one + q);
+}
 TW_INLINE Vector<double> logistic(Vector<double> x) {
   return by_lane<double>(x, [](double a) { return 1.0 / (1.0 + std::exp(-a)); });
 }
@@ -70,9 +75,10 @@ TW_INLINE Vector<double> logistic(Vector<double> x) {
 template <class T> TW_INLINE Vector<T> normal_cdf(Vector<T> x) {
   return by_lane<T>(x, [](T a) { return (T)0.5 * std::erfc(-a * (T)0.70710678118654752440); });
 }
-// φ(x), the normal density.
+// φ(x), the normal density; 0 where it is below every normal float.
 template <class T> TW_INLINE Vector<T> normal_pdf(Vector<T> x) {
-  return (T)0.39894228040143267794 * exponential(x * x * (T)-0.5);
+  const Vector<T> zero = {}, s = x * x;
+  return s > (T)174 ? zero : (T)0.39894228040143267794 * exponential(s * (T)-0.5);
 }
 
 }  // namespace TW_VARIANT

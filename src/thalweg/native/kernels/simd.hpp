@@ -7,6 +7,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #ifndef TW_VECTOR_BYTES
 #define TW_VECTOR_BYTES 16
@@ -91,6 +92,33 @@ template <class N> struct alignas(64) Block { typename N::V v[VECTORS<typename N
 
 template <class N> constexpr int TILE =
     N::ACCUMULATORS / VECTORS<typename N::Real> > 0 ? N::ACCUMULATORS / VECTORS<typename N::Real> : 1;
+
+template <class T> struct UnalignedOf {
+  typedef T type __attribute__((vector_size(TW_VECTOR_BYTES), aligned(sizeof(T))));
+};
+template <class T> using Unaligned = typename UnalignedOf<T>::type;
+
+// Lanes of the lower (upper) halves of a and b, alternating.
+template <class T, int... I>
+TW_INLINE Vector<T> interleave(const Vector<T>& a, const Vector<T>& b, int half, std::integer_sequence<int, I...>) {
+  constexpr int W = WIDTH<T>;
+  return half ? __builtin_shufflevector(a, b, (W / 2 + I / 2 + (I % 2) * W)...)
+              : __builtin_shufflevector(a, b, (I / 2 + (I % 2) * W)...);
+}
+
+// A square of vectors, transposed in place by log2(width) perfect shuffles.
+template <class T> TW_INLINE void transpose_tile(Vector<T>* rows) {
+  constexpr int W = WIDTH<T>;
+  constexpr auto lanes = std::make_integer_sequence<int, W>{};
+  for (int round = 1; round < W; round *= 2) {
+    Vector<T> next[W];
+    for (int i = 0; i < W / 2; i++) {
+      next[2 * i] = interleave<T>(rows[i], rows[i + W / 2], 0, lanes);
+      next[2 * i + 1] = interleave<T>(rows[i], rows[i + W / 2], 1, lanes);
+    }
+    for (int i = 0; i < W; i++) rows[i] = next[i];
+  }
+}
 
 // Sum over lanes in a fixed order, so that results do not depend on how work was spread.
 template <class T> TW_INLINE T sum(Vector<T> a) {

@@ -39,7 +39,10 @@ template <class F> void spread(int64_t tasks, int threads, F work) {
     }
   };
   std::vector<std::thread> pool;
-  for (int64_t i = 1; i < std::min<int64_t>(threads, tasks); i++) pool.emplace_back(loop);
+  try {
+    for (int64_t i = 1; i < std::min<int64_t>(threads, tasks); i++) pool.emplace_back(loop);
+  } catch (const std::exception&) {  // the system has no more threads: those there are do the work
+  }
   loop();
   for (auto& thread : pool) thread.join();
   if (failure) std::rethrow_exception(failure);

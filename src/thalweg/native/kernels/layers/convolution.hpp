@@ -64,6 +64,13 @@ void convolution_forward(const Convolution& s, const Block<N>* x, typename N::We
   else convolution_forward_k<N, 0>(s, x, w, bias, y, 0);
 }
 
+// The smallest tap k ≥ 0 that meets an output at input position i: k ≡ i modulo the stride, and the
+// output (i − k)/stride lies below the last one.
+TW_INLINE int first_tap(int i, int outputs, int stride) {
+  const int least = i - (outputs - 1) * stride;
+  return least > 0 ? least : i % stride;
+}
+
 // dx = the transposed convolution of dy; every input position is written.
 template <class N, int TILE_SIZE>
 TW_INLINE void convolution_input_tile(const Convolution& s, const Block<N>* dy, typename N::Weights w, Block<N>* dx) {
@@ -74,13 +81,14 @@ TW_INLINE void convolution_input_tile(const Convolution& s, const Block<N>* dy, 
       typename N::V a[TILE_SIZE][NV];
       for (int c = 0; c < TILE_SIZE; c++)
         for (int n = 0; n < NV; n++) a[c][n] = N::zero();
-      for (int ky = 0; ky < s.kernel_rows; ky++) {
-        const int oy = iy - ky;
-        if (oy < 0 || oy % s.stride_rows || oy / s.stride_rows >= s.rows) continue;
-        for (int kx = 0; kx < s.kernel_columns; kx++) {
-          const int ox = ix - kx;
-          if (ox < 0 || ox % s.stride_columns || ox / s.stride_columns >= s.columns) continue;
-          const Block<N>* g = dy + (ptrdiff_t)(oy / s.stride_rows) * s.columns + ox / s.stride_columns;
+      // The taps that meet an output: iy = oy·stride + ky with 0 ≤ oy < rows.
+      const int ky0 = first_tap(iy, s.rows, s.stride_rows), ky1 = iy < s.kernel_rows ? iy : s.kernel_rows - 1;
+      const int kx0 = first_tap(ix, s.columns, s.stride_columns), kx1 = ix < s.kernel_columns ? ix : s.kernel_columns - 1;
+      for (int ky = ky0; ky <= ky1; ky += s.stride_rows) {
+        const Block<N>* row = dy + (ptrdiff_t)((iy - ky) / s.stride_rows) * s.columns;
+        int ox = (ix - kx0) / s.stride_columns;
+        for (int kx = kx0; kx <= kx1; kx += s.stride_columns, ox--) {
+          const Block<N>* g = row + ox;
           const auto tap = w + (ptrdiff_t)ky * s.kernel_columns + kx;
           for (int co = 0; co < s.outputs; co++) {
             const Block<N>& from = g[(ptrdiff_t)co * s.rows * s.columns];

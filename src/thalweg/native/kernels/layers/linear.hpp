@@ -55,16 +55,23 @@ void linear_gradient(const Block<Numbers<T, DUAL>>* x, int inputs, const Block<N
   const ptrdiff_t padded = (inputs + W - 1) / W * W;
   T* values = scratch;                          // [16][padded]
   T* tangents = scratch + LANES * padded;       // only for duals
-  for (int i = 0; i < inputs; i++)
-    for (int n = 0; n < NV; n++)
-      for (int lane = 0; lane < W; lane++) {
-        if constexpr (DUAL) {
-          values[(n * W + lane) * padded + i] = x[i].v[n].v[lane];
-          tangents[(n * W + lane) * padded + i] = x[i].v[n].d[lane];
-        } else {
-          values[(n * W + lane) * padded + i] = x[i].v[n][lane];
-        }
+  for (int i = 0; i < inputs; i += W) {
+    const int rest = inputs - i < W ? inputs - i : W;
+    for (int n = 0; n < NV; n++) {
+      Vector<T> tile[W] = {};
+      for (int k = 0; k < rest; k++) {
+        if constexpr (DUAL) tile[k] = x[i + k].v[n].v;
+        else tile[k] = x[i + k].v[n];
       }
+      transpose_tile<T>(tile);
+      for (int lane = 0; lane < W; lane++) *(Unaligned<T>*)(values + (n * W + lane) * padded + i) = tile[lane];
+      if constexpr (DUAL) {
+        for (int k = 0; k < W; k++) tile[k] = k < rest ? x[i + k].v[n].d : Vector<T>{};
+        transpose_tile<T>(tile);
+        for (int lane = 0; lane < W; lane++) *(Unaligned<T>*)(tangents + (n * W + lane) * padded + i) = tile[lane];
+      }
+    }
+  }
   auto product = [&](int o, int sample, ptrdiff_t i) -> Vector<T> {
     const auto& g = dy[o].v[sample / W];
     const Vector<T> xv = *(const Vector<T>*)(values + sample * padded + i);
@@ -75,8 +82,7 @@ void linear_gradient(const Block<Numbers<T, DUAL>>* x, int inputs, const Block<N
       return g[sample % W] * xv;
     }
   };
-  typedef T Unaligned __attribute__((vector_size(TW_VECTOR_BYTES), aligned(sizeof(T))));
-  constexpr int OT = 4;
+  constexpr int OT = DUAL ? 4 : 6;
   int o = 0;
   auto rows = [&](auto tile) {
     constexpr int R = decltype(tile)::value;
@@ -89,7 +95,7 @@ void linear_gradient(const Block<Numbers<T, DUAL>>* x, int inputs, const Block<N
           a[r][1] += product(o + r, s, i + W);
         }
       for (int r = 0; r < R; r++)
-        for (int k = 0; k < 2; k++) *(Unaligned*)(dw + (o + r) * (ptrdiff_t)inputs + i + k * W) += a[r][k];
+        for (int k = 0; k < 2; k++) *(Unaligned<T>*)(dw + (o + r) * (ptrdiff_t)inputs + i + k * W) += a[r][k];
     }
     for (; i < inputs; i += W) {
       const int rest = inputs - i < W ? (int)(inputs - i) : W;

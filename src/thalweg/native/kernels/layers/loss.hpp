@@ -31,11 +31,12 @@ double cross_entropy(Block<Numbers<T, DUAL>>* z, int classes, const int64_t* tar
     }
     T top = value(0), mean = 0;
     for (int c = 1; c < classes; c++) top = value(c) > top ? value(c) : top;
+    // Logits enter as their distances below the largest: log Σe^z − z_t would cancel.
     T normaliser = 0, tangent = 0;
-    const T at_target = value((int)target[lane]);
+    const T below = top - value((int)target[lane]);
     for (int c = 0; c < classes; c++) {
       const T v = value(c), e = std::exp(v - top);
-      mean += v / (T)classes;
+      if (smoothing > 0) mean += (top - v) / (T)classes;
       normaliser += e;
       if constexpr (DUAL) {
         tangent += e * z[c].v[n].d[l];
@@ -44,8 +45,8 @@ double cross_entropy(Block<Numbers<T, DUAL>>* z, int classes, const int64_t* tar
         z[c].v[n][l] = e;
       }
     }
-    const T log_sum = std::log(normaliser) + top;
-    total += (double)share[lane] * (double)(log_sum - (1 - smoothing) * at_target - smoothing * mean);
+    const T certain = smoothing < 1 ? (1 - smoothing) * below : 0;
+    total += (double)share[lane] * (double)(std::log(normaliser) + certain + smoothing * mean);
     for (int c = 0; c < classes; c++) {
       const T goal = smoothing / (T)classes + (c == target[lane] ? 1 - smoothing : 0);
       if constexpr (DUAL) {

@@ -17,6 +17,17 @@ template <class N, class F> TW_INLINE void for_windows(const Pooling& s, F f) {
           ((ptrdiff_t)c * s.height + oy * s.stride_rows) * s.width + ox * s.stride_columns);
 }
 
+inline bool covers_once(const Pooling& s) {
+  return s.kernel_rows == s.stride_rows && s.kernel_columns == s.stride_columns &&
+         s.rows * s.stride_rows == s.height && s.columns * s.stride_columns == s.width;
+}
+
+template <class N> void clear(const Pooling& s, Block<N>* dx) {
+  const ptrdiff_t size = (ptrdiff_t)s.channels * s.height * s.width;
+  for (ptrdiff_t i = 0; i < size; i++)
+    for (int n = 0; n < VECTORS<typename N::Real>; n++) dx[i].v[n] = N::zero();
+}
+
 template <class N> void max_pool_forward(const Pooling& s, const Block<N>* x, Block<N>* y) {
   for_windows<N>(s, [&](ptrdiff_t out, ptrdiff_t corner) {
     for (int n = 0; n < VECTORS<typename N::Real>; n++) {
@@ -34,9 +45,8 @@ template <class N> void max_pool_forward(const Pooling& s, const Block<N>* x, Bl
 
 template <class N>
 void max_pool_backward(const Pooling& s, const Block<N>* x, const Block<N>* y, const Block<N>* dy, Block<N>* dx) {
-  const ptrdiff_t size = (ptrdiff_t)s.channels * s.height * s.width;
-  for (ptrdiff_t i = 0; i < size; i++)
-    for (int n = 0; n < VECTORS<typename N::Real>; n++) dx[i].v[n] = N::zero();
+  const bool tiles = covers_once(s);  // every input lies in exactly one window
+  if (!tiles) clear<N>(s, dx);
   for_windows<N>(s, [&](ptrdiff_t out, ptrdiff_t corner) {
     for (int n = 0; n < VECTORS<typename N::Real>; n++) {
       const auto best = N::value(y[out].v[n]);
@@ -46,7 +56,9 @@ void max_pool_backward(const Pooling& s, const Block<N>* x, const Block<N>* y, c
           const ptrdiff_t i = corner + (ptrdiff_t)ky * s.width + kx;
           const auto hit = (N::value(x[i].v[n]) == best) & left;
           left &= ~hit;
-          dx[i].v[n] += N::choose(hit, dy[out].v[n], N::zero());
+          const auto share = N::choose(hit, dy[out].v[n], N::zero());
+          if (tiles) dx[i].v[n] = share;
+          else dx[i].v[n] += share;
         }
     }
   });
@@ -68,9 +80,7 @@ template <class N> void average_pool_forward(const Pooling& s, const Block<N>* x
 template <class N> void average_pool_backward(const Pooling& s, const Block<N>* dy, Block<N>* dx) {
   using T = typename N::Real;
   const T share = (T)1 / (T)(s.kernel_rows * s.kernel_columns);
-  const ptrdiff_t size = (ptrdiff_t)s.channels * s.height * s.width;
-  for (ptrdiff_t i = 0; i < size; i++)
-    for (int n = 0; n < VECTORS<T>; n++) dx[i].v[n] = N::zero();
+  clear<N>(s, dx);
   for_windows<N>(s, [&](ptrdiff_t out, ptrdiff_t corner) {
     for (int n = 0; n < VECTORS<T>; n++) {
       const auto g = N::scale(dy[out].v[n], share);
