@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
+# One thread a process: two test processes with two threads each are several times slower.
+PYTEST  = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n 2
+SOURCES = pyproject.toml constraints.txt CMakeLists.txt $(shell find src/thalweg/native/kernels -type f)
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test test-slow check bench clean
@@ -10,10 +13,10 @@ demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.installed-dev
-	$(BIN)/pytest -n 2 -m slow
+	$(PYTEST) -m slow
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check
@@ -33,14 +36,14 @@ $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+$(VENV)/.installed: $(VENV)/.created $(SOURCES)
 	$(INSTALL) --editable .
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.created pyproject.toml constraints.txt
+$(VENV)/.installed-dev: $(VENV)/.created $(SOURCES)
 	$(INSTALL) --editable '.[dev]'
 	touch $@
 
-$(VENV)/.installed-bench: $(VENV)/.created pyproject.toml constraints.txt
+$(VENV)/.installed-bench: $(VENV)/.created $(SOURCES)
 	$(INSTALL) --editable '.[bench]'
 	touch $@
