@@ -35,7 +35,8 @@ class AutogradBackend(GradientBackend):
     def __init__(self, loss: LossName, stacked: bool, stochastic: bool = False) -> None:
         if stacked and stochastic:
             raise ValueError("a network that draws random numbers cannot be stacked")
-        super().__init__("autograd-stacked" if stacked else "autograd", loss)
+        # A captured step would replay the random numbers of its capture.
+        super().__init__(loss, capturable=not stochastic)
         self._stacked = stacked
         self._stochastic = stochastic
         self._bound: Tensor | None = None

@@ -59,12 +59,12 @@ class GradientBackend(ABC):
     """Losses, gradients and Hessian products of a cohort.
 
     Args:
-        name: What a run's record calls it.
         loss: The task's loss.
+        capturable: Its gradient may be captured as a CUDA graph.
     """
 
-    def __init__(self, name: str, loss: LossName) -> None:
-        self.name = name
+    def __init__(self, loss: LossName, capturable: bool = True) -> None:
+        self.capturable = capturable
         self._loss = loss
 
     @abstractmethod

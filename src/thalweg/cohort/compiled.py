@@ -22,7 +22,7 @@ class NativeBackend(GradientBackend):
     """
 
     def __init__(self, loss: LossName, chain: Chain) -> None:
-        super().__init__("native", loss)
+        super().__init__(loss)
         self._kernel = Kernel(chain, loss)
         self._samples: dict[int, tuple[Split, SampleTensors]] = {}
 

@@ -206,7 +206,8 @@ class Training:
     def _take_step(self, index: Tensor) -> Tensor:
         scale = self.settings.lr_scale(self.step)
         evaluations = 1
-        if isinstance(self._optimizer, Capturable) and index.is_cuda:
+        capturable = index.is_cuda and self._backend.capturable
+        if isinstance(self._optimizer, Capturable) and capturable:
             losses = self._take_captured_step(self._optimizer, index, scale)
         else:
             losses = self._gradient(index)
