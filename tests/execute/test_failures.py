@@ -73,9 +73,7 @@ def test_a_model_that_ends_its_process_is_a_sentence(
     tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
 ) -> None:
     study = write_study(model={"name": "strangers:Deadly"})
-    with pytest.raises(
-        ThalwegError, match=r"ended unexpectedly \(exit status 7\)"
-    ):
+    with pytest.raises(ThalwegError, match=r"ended unexpectedly \(exit status 7\)"):
         run_here(study, tmp_path / "out", 2)
 
 

@@ -48,7 +48,7 @@ def main() -> None:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # the user's own models, beside the study
     try:
-        app()
+        app(prog_name="thalweg")
     except ThalwegError as error:
         print(f"thalweg: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -65,6 +65,7 @@ def execute(
                 outcome.failed[run_id] = status["message"]
                 del pending[run_id]
         if pending:
+            progress.wait()
             _wait_for_others(pending, store)
     progress.finish()
     return outcome

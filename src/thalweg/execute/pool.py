@@ -79,7 +79,9 @@ class _Worker:
             [sys.executable, "-P", "-c", _START, json.dumps(_import_path())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
+            errors="replace",
             env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         )
         self._index = index
@@ -97,6 +99,8 @@ class _Worker:
             + "\n"
         )
         threading.Thread(target=self._forward, args=(events,), daemon=True).start()
+        self._relay = threading.Thread(target=self._pass_on, daemon=True)
+        self._relay.start()
 
     def write(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -109,6 +113,7 @@ class _Worker:
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
+        self._relay.join(timeout=1)  # its last words; a child of its own may hold the pipe open
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):
@@ -122,6 +127,13 @@ class _Worker:
         except ValueError:
             pass  # closed by `stop`, or cut off in the middle of a line
         events.put((self._index, {"event": "dead", "status": self._process.wait()}))
+
+    def _pass_on(self) -> None:
+        """Print what the worker prints: above the progress view, and not into the midst of it."""
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                sys.stderr.write(line)
 
 
 @contextmanager

@@ -10,12 +10,14 @@ from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 from thalweg.execute.grouping import CohortPlan
 
@@ -33,16 +35,7 @@ class Progress:
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
         self._console = console or Console(stderr=True)
         self._quiet = quiet
-        self._bars = Bars(
-            TextColumn("{task.description}", table_column=None),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}"),
-            console=self._console,
-        )
+        self._bars = Bars(*_columns(self._console.width), console=self._console)
         self._live = Live(self._bars, console=self._console, refresh_per_second=8)
         self._total: TaskID | None = None
         self._tasks: dict[int, TaskID] = {}
@@ -70,7 +63,7 @@ class Progress:
         self._done, self._runs = complete, runs
         epochs = sum(c.specs[0].train.epochs * len(c.specs) for c in cohorts)
         if self._total is None:
-            self._total = self._bars.add_task("all runs", total=epochs, unit="run-epochs", note="")
+            self._total = self._bars.add_task("all runs", total=epochs, note="")
         else:
             self._bars.update(self._total, total=epochs, completed=0)
         self._note()
@@ -80,13 +73,13 @@ class Progress:
         self._rows[worker] = len(cohort.specs)
         self._epochs[worker] = 0
         self._tasks[worker] = self._bars.add_task(
-            _describe(cohort), total=cohort.specs[0].train.epochs, unit="epochs", note=""
+            _describe(cohort), total=cohort.specs[0].train.epochs, note=""
         )
 
     def update(self, worker: int, event: dict[str, Any]) -> None:
         """A cohort has reached another epoch."""
         loss = event["loss"]
-        note = "" if loss is None else f"test loss {loss:.4f}"
+        note = "" if loss is None else f"loss {loss:.4f}"
         self._bars.update(self._tasks[worker], completed=event["epoch"], note=note)
         self._advance(worker, event["epoch"])
 
@@ -104,6 +97,13 @@ class Progress:
                 highlight=False,
             )
 
+    def wait(self) -> None:
+        """What is left is in another process's hands."""
+        if self._total is not None:
+            self._bars.update(self._total, note="waiting for another process")
+        if not self._quiet and not self._console.is_terminal:
+            self._console.print("waiting for runs that another process trains")
+
     def finish(self) -> None:
         """Everything is trained."""
         if self._total is not None:
@@ -116,7 +116,27 @@ class Progress:
 
     def _note(self) -> None:
         if self._total is not None:
-            self._bars.update(self._total, note=f"{self._done}/{self._runs} runs complete")
+            self._bars.update(self._total, note=f"{self._done}/{self._runs} runs")
+
+
+def _columns(width: int) -> list[ProgressColumn]:
+    """Return what there is room for: name, bar, count and time left, then the rest."""
+    columns: list[ProgressColumn] = [
+        BarColumn(bar_width=10),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+    ]
+    taken = 30
+    if width >= 80:
+        columns[2:2] = [TextColumn("epochs")]
+        columns.append(TextColumn("{task.fields[note]}"))
+        taken += 20
+    if width >= 100:
+        columns[3:3] = [TimeElapsedColumn()]
+        taken += 8
+    shape = Column(no_wrap=True, overflow="ellipsis", max_width=max(width - taken, 8))
+    name = TextColumn("{task.description}", markup=False, table_column=shape)
+    return [name, *columns]
 
 
 def _describe(cohort: CohortPlan) -> str:
