@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as functional
 from torch import fx, nn
 
@@ -39,7 +38,8 @@ class Chain:
 
     @property
     def outputs(self) -> int:
-        return self.layers[-1].output[0]
+        """Length of the output vector."""
+        return math.prod(self.layers[-1].output)
 
 
 def recognize(module: nn.Module, shape: tuple[int, ...], slices: Mapping[str, slice]) -> Chain:
@@ -60,22 +60,28 @@ def recognize(module: nn.Module, shape: tuple[int, ...], slices: Mapping[str, sl
     def offset(parameter: Any) -> int:
         if parameter is None:
             return -1
-        name = names.get(id(parameter), "")
+        name = names.get(id(parameter))
+        if name is None:
+            raise Unsupported("a layer computes its parameters from others")
         if name not in slices:
             raise Unsupported(f"parameter {name!r} is frozen")
         start: int = slices[name].start
         return start
 
-    if isinstance(module, RowRNN):
-        layers = _recurrent(module, shape, offset)
-    else:
-        layers = _traced(module, shape, offset)
-    if not layers or layers[-1].output[1:] != (1, 1):
-        raise Unsupported("its output is no vector")
-    used = [layer.weight for layer in layers if layer.kind in ("convolution", "linear")]
-    if len(used) != len(set(used)):
-        raise Unsupported("a layer is used twice")
+    _refuse_hooks(module)
+    if type(module) is RowRNN:
+        return Chain(tuple(_recurrent(module, shape, offset)), parameters)
+    layers = _traced(module.train(), shape, offset)
+    if layers != _traced(module.eval(), shape, offset):
+        raise Unsupported("it computes something else in evaluation than in training")
     return Chain(tuple(layers), parameters)
+
+
+def _refuse_hooks(module: nn.Module) -> None:
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    for name, part in module.named_modules():
+        if any(getattr(part, kind) for kind in kinds):
+            raise Unsupported(f"module {name!r} has hooks" if name else "it has hooks")
 
 
 Offset = Callable[[Any], int]
@@ -122,8 +128,6 @@ class _Tracer(fx.Tracer):
 def _traced(module: nn.Module, shape: tuple[int, ...], offset: Offset) -> list[Layer]:
     if len(shape) not in (1, 3):
         raise Unsupported(f"inputs of shape {shape} are neither vectors nor images")
-    if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
-        raise Unsupported("it has forward hooks")
     try:
         graph = _Tracer().trace(module)
     except Exception as error:  # data-dependent control flow, or whatever tracing meets
@@ -132,6 +136,8 @@ def _traced(module: nn.Module, shape: tuple[int, ...], offset: Offset) -> list[L
     walk = _Walk(module, shape, offset)
     for node in graph.nodes:
         walk.visit(node)
+    if not walk.layers or not walk.vector:
+        raise Unsupported("its output is no vector")
     return walk.layers
 
 
@@ -142,10 +148,11 @@ class _Walk:
         self.layers: list[Layer] = []
         self._module = module
         self._offset = offset
-        self._vector = len(shape) == 1
+        self.vector = len(shape) == 1
         self._shape: Shape = (shape[0], 1, 1) if len(shape) == 1 else (shape[0], shape[1], shape[2])
         self._at: fx.Node | None = None
         self._sizes: set[fx.Node] = set()
+        self._used: set[int] = set()
 
     def visit(self, node: fx.Node) -> None:
         if node.op == "placeholder":
@@ -170,6 +177,8 @@ class _Walk:
 
     def _is_batch_size(self, node: Any) -> bool:
         """``x.size(0)``, ``x.shape``, ``x.shape[0]`` and ``len(x)`` only serve a reshape."""
+        if node.kwargs:
+            return False
         if node.op == "call_method" and node.target == "size":
             return node.args[0] is self._at and node.args[1:] in ((0,), ())
         if node.op == "call_function" and node.target in (getattr, len):
@@ -178,14 +187,18 @@ class _Walk:
             return node.args[0] in self._sizes and node.args[1] == 0
         return False
 
-    def _add(self, layer: Layer) -> None:
+    def _add(self, layer: Layer, node: fx.Node) -> None:
         if min(layer.output) < 1:
-            raise Unsupported("a window does not fit its input")
+            raise Unsupported(f"{_describe(node)}: its window does not fit its input")
+        if layer.kind in ("convolution", "linear"):
+            if layer.weight in self._used:
+                raise Unsupported(f"{_describe(node)} has weights that are used twice")
+            self._used.add(layer.weight)
         self.layers.append(layer)
         self._shape = layer.output
 
     def _flatten(self) -> None:
-        self._shape, self._vector = flat(self._shape), True
+        self._shape, self.vector = flat(self._shape), True
 
     def _module_layer(self, layer: Any, node: fx.Node) -> None:
         kind = type(layer)
@@ -207,7 +220,7 @@ class _Walk:
         elif kind in MODULES:
             if kind is nn.GELU and layer.approximate != "none":
                 raise Unsupported(f"{_describe(node)}: approximate GELU")
-            self._add(activation(MODULES[kind], self._shape))
+            self._add(activation(MODULES[kind], self._shape), node)
         elif kind is nn.Flatten and [layer.start_dim, layer.end_dim] == [1, -1]:
             self._flatten()
         elif kind is not nn.Identity:
@@ -220,18 +233,19 @@ class _Walk:
         if target is channels_last or (name in ("contiguous", "float") and not options):
             return
         flattening = name in ("view", "reshape") and self._is_flattening(options)
-        if flattening or (name == "flatten" and options in ([1], [1, -1])):
+        ends = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | dict(node.kwargs)
+        if flattening or (name == "flatten" and ends in FLATTENING):
             self._flatten()
         elif name in FUNCTIONS and not [o for o in options if o not in (True, False, "none")]:
-            self._add(activation(FUNCTIONS[name], self._shape))
+            self._add(activation(FUNCTIONS[name], self._shape), node)
         elif name in POOLS:
-            allowed = ("kernel_size", "stride")
-            window = dict(zip(allowed, node.args[1:], strict=False)) | dict(node.kwargs)
-            if len(node.args) > 3 or any(
-                key not in allowed and value not in (0, 1, False, None)
-                for key, value in window.items()
+            window = dict(zip(POOL_ARGUMENTS[name], node.args[1:], strict=False)) | dict(
+                node.kwargs
+            )
+            if "kernel_size" not in window or any(
+                value not in PLAIN[key] for key, value in window.items() if key in PLAIN
             ):
-                raise Unsupported(f"{_describe(node)}: padding, dilation or ceil_mode")
+                raise Unsupported(f"{_describe(node)}: padding, dilation, ceil_mode or a divisor")
             self._pool(POOLS[name], window["kernel_size"], window.get("stride"), node)
         else:
             raise Unsupported(f"{_describe(node)} is no layer the kernels know")
@@ -249,7 +263,7 @@ class _Walk:
         plain = layer.groups == 1 and _pair(layer.dilation) == (1, 1)
         if not plain or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             raise Unsupported(f"{_describe(node)}: groups, dilation or a padding mode")
-        if self._vector or layer.in_channels != self._shape[0]:
+        if self.vector or layer.in_channels != self._shape[0]:
             raise Unsupported(f"{_describe(node)} does not fit its input")
         kernel, stride, padding = (
             _pair(value) for value in (layer.kernel_size, layer.stride, layer.padding)
@@ -264,11 +278,12 @@ class _Walk:
                 padding,
                 weight=self._offset(layer.weight),
                 bias=self._offset(layer.bias),
-            )
+            ),
+            node,
         )
 
     def _linear(self, layer: Any, node: fx.Node) -> None:
-        if not self._vector or layer.in_features != self._shape[0]:
+        if not self.vector or layer.in_features != self._shape[0]:
             raise Unsupported(f"{_describe(node)} does not fit its input")
         self._add(
             Layer(
@@ -277,16 +292,17 @@ class _Walk:
                 (layer.out_features, 1, 1),
                 weight=self._offset(layer.weight),
                 bias=self._offset(layer.bias),
-            )
+            ),
+            node,
         )
 
     def _pool(self, kind: str, kernel: Any, stride: Any, node: fx.Node) -> None:
-        if self._vector:
+        if self.vector:
             raise Unsupported(f"{_describe(node)} does not fit its input")
         window = _pair(kernel)
         step = window if stride is None or stride == [] else _pair(stride)
         output = window_output(self._shape[0], self._shape, window, step)
-        self._add(Layer(kind, self._shape, output, window, step))
+        self._add(Layer(kind, self._shape, output, window, step), node)
 
 
 MODULES: dict[type[nn.Module], str] = {
@@ -305,8 +321,31 @@ FUNCTIONS = {
 POOLS = {
     "max_pool2d": "max_pool",
     "boolean_dispatch": "max_pool",
-    torch.nn.functional.avg_pool2d.__name__: "average_pool",
+    "avg_pool2d": "average_pool",
 }
+FLATTENING: tuple[dict[str, Any], ...] = ({"start_dim": 1}, {"start_dim": 1, "end_dim": -1})
+_MAX_POOL_ARGUMENTS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+POOL_ARGUMENTS = {
+    "max_pool2d": _MAX_POOL_ARGUMENTS,
+    "boolean_dispatch": _MAX_POOL_ARGUMENTS,
+    "avg_pool2d": (
+        "kernel_size",
+        "stride",
+        "padding",
+        "ceil_mode",
+        "count_include_pad",
+        "divisor_override",
+    ),
+}
+"""Positional arguments after the input."""
+PLAIN: dict[str, tuple[Any, ...]] = {
+    "padding": (0, (0, 0), [0, 0]),
+    "dilation": (1, (1, 1), [1, 1]),
+    "ceil_mode": (False,),
+    "return_indices": (False,),
+    "divisor_override": (None,),
+}
+"""What these arguments of a pooling may be."""
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -20,6 +20,11 @@ struct Network {
   int64_t loss;
   double smoothing;
   uint64_t id;  // differs between any two networks of a process
+
+  int64_t outputs() const {
+    const int64_t* shape = layers.back().out;
+    return shape[0] * shape[1] * shape[2];
+  }
 };
 
 // Inputs as they are stored; a uint8 value u enters as u·scale + offset.

@@ -54,7 +54,7 @@ double segment(Pass<T, DUAL>& pass, const Network& network, const Call<T>& call,
   const T* w = call.weights + row * call.stride;
   const T* direction = DUAL ? call.direction + row * call.stride : nullptr;
   const int64_t* index = call.index + row * call.index_stride;
-  const int outputs = (int)network.layers.back().out[0];
+  const int outputs = (int)network.outputs();
   double loss = 0;
   for (int64_t at = begin; at < end; at += LANES) {
     const int count = (int)std::min<int64_t>(LANES, end - at);
@@ -90,7 +90,7 @@ template <class T, bool DUAL> Pass<T, DUAL>& pass_of(const Network& network) {
 }
 
 template <class T> void check_samples(const Network& network, const Call<T>& call, bool targets) {
-  const int64_t outputs = network.layers.back().out[0], lists = call.index_stride ? call.rows : 1;
+  const int64_t outputs = network.outputs(), lists = call.index_stride ? call.rows : 1;
   for (int64_t row = 0; row < lists; row++)
     for (int64_t i = 0; i < call.batch; i++) {
       const int64_t sample = call.index[row * call.index_stride + i];
@@ -144,7 +144,7 @@ template <class T, bool DUAL> void reverse_pass(const Network& network, const Ca
 // The networks' outputs, (rows, batch, outputs) one after the other in `result`.
 template <class T> void outputs_pass(const Network& network, const Call<T>& call) {
   check_samples(network, call, false);
-  const int64_t outputs = network.layers.back().out[0], blocks = (call.batch + LANES - 1) / LANES;
+  const int64_t outputs = network.outputs(), blocks = (call.batch + LANES - 1) / LANES;
   constexpr int64_t CHUNK = 16;  // blocks a task
   const int64_t chunks = (blocks + CHUNK - 1) / CHUNK;
   spread(call.rows * chunks, call.threads, [&](auto next) {
