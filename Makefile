@@ -26,7 +26,12 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.lenet5
+	$(BIN)/python -m benchmarks.mlp
+	$(BIN)/python -m benchmarks.rnn
 	$(BIN)/python -m benchmarks.regression
+	$(BIN)/python -m benchmarks.regression --grid --rounds 2
+	$(BIN)/python -m benchmarks.hessian
+	$(BIN)/python -m benchmarks.scaling
 
 clean:
 	rm -rf $(VENV) build dist

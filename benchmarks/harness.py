@@ -7,6 +7,7 @@ every figure comes with its spread.
 
 import argparse
 import json
+import math
 import os
 import platform
 import time
@@ -34,21 +35,32 @@ class Comparison:
         seconds: By label; the first label is the baseline of the ratios.
         machine: Processor and number of cores.
         torch: PyTorch's version.
+        load: Processes that others kept running on average over the minute before the start: a
+            machine that is not quiet slows several threads far more than one.
     """
 
     seconds: dict[str, list[float]]
     machine: str
     torch: str
+    load: float
 
     def speedups(self, label: str) -> list[float]:
         """Return baseline seconds / seconds of ``label``, round by round: above 1 is faster."""
         baseline = next(iter(self.seconds.values()))
         return [b / s for b, s in zip(baseline, self.seconds[label], strict=True)]
 
+    def ratio(self, label: str, *against: str) -> str:
+        """Say how many times as fast ``label`` is as the fastest of others, round by round."""
+        fastest = [min(values) for values in zip(*(self.seconds[a] for a in against), strict=True)]
+        ratios = [b / s for b, s in zip(fastest, self.seconds[label], strict=True)]
+        low, middle, high = spread(ratios)
+        peer = against[0] if len(against) == 1 else "the faster of " + " and ".join(against)
+        return f"{label}: {middle:.2f} ({low:.2f}–{high:.2f}) times as fast as {peer}"
+
     def markdown(self) -> str:
         baseline = next(iter(self.seconds))
         lines = [
-            f"{self.machine}; torch {self.torch}",
+            f"{self.machine}; torch {self.torch}; load at the start {self.load:.1f}",
             "",
             f"| | min s | median s | max s | times as fast as {baseline} (min–max) |",
             "|---|--:|--:|--:|--:|",
@@ -69,10 +81,11 @@ class Comparison:
 def compare(measurements: dict[str, Measurement], rounds: int) -> Comparison:
     """Run every measurement once a round, in the order given (A B A B ...)."""
     seconds: dict[str, list[float]] = {label: [] for label in measurements}
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     for _ in range(rounds):
         for label, measure in measurements.items():
             seconds[label].append(measure())
-    return Comparison(seconds, machine(), torch.__version__)
+    return Comparison(seconds, machine(), torch.__version__, load)
 
 
 def timed(work: Callable[[], Any]) -> Measurement:

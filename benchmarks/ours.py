@@ -1,8 +1,8 @@
-"""Our side of the comparisons: runs of a spec trained on all cores at once."""
+"""Our side of the comparisons: runs trained on all cores at once, as a study trains them."""
 
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from threading import Barrier
 from time import perf_counter
 from typing import Any
@@ -14,22 +14,28 @@ from thalweg.execute import Resources, plan_cohorts
 from thalweg.execute.train_cohort import prepare
 from thalweg.spec import RunSpec
 
+Table = dict[str, Any]
+"""A run as its spec's table."""
+
 _barrier: Barrier
 
 
-def train_on_all_cores(table: dict[str, Any], seeds: int, jobs: int, data: str | None) -> float:
-    """Train a spec for many seeds; return the seconds of the slowest process.
+def with_seeds(table: Table, seeds: int) -> list[Table]:
+    return [{**table, "seed": seed} for seed in range(seeds)]
 
-    The planner groups the runs as it does for a study, one thread a process. Every process
-    loads its data and builds its networks first, waits for the others, and only then starts its
-    clock; two evaluations on the test split, at the start and at the end, are counted in.
+
+def train_on_all_cores(tables: Sequence[Table], jobs: int) -> float:
+    """Train runs in so many processes of one thread; return the seconds of the slowest.
+
+    The planner groups the runs as it does for a study. Every process loads its data, examines
+    the network and builds one cohort first, waits for the others, and only then starts its
+    clock; the networks are built (again) on the clock, as those of a loop over runs are.
     """
-    resources = Resources("cpu", jobs, 1, Path(data) if data else None)
-    specs = [RunSpec.parse({**table, "seed": seed}) for seed in range(seeds)]
-    cohorts = plan_cohorts(specs, None, resources)
-    shares = [cohorts[i::jobs] for i in range(jobs)]
+    resources = Resources("cpu", jobs, 1)
+    cohorts = plan_cohorts([RunSpec.parse(table) for table in tables], None, resources)
+    shares = [share for i in range(jobs) if (share := cohorts[i::jobs])]
     context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start, (context.Barrier(jobs),)) as pool:
+    with ProcessPoolExecutor(len(shares), context, _start, (context.Barrier(len(shares)),)) as pool:
         jobs_done = [
             pool.submit(
                 _train, [([s.canonical() for s in c.specs], c.plan) for c in share], resources
@@ -45,13 +51,11 @@ def _start(barrier: Barrier) -> None:
     torch.set_num_threads(1)
 
 
-def _train(cohorts: list[tuple[list[dict[str, Any]], Plan]], resources: Resources) -> float:
-    trainings = [
-        prepare([RunSpec.parse(spec) for spec in specs], plan, resources)[0]
-        for specs, plan in cohorts
-    ]
+def _train(cohorts: list[tuple[list[Table], Plan]], resources: Resources) -> float:
+    parsed = [([RunSpec.parse(spec) for spec in specs], plan) for specs, plan in cohorts]
+    prepare(*parsed[0], resources)
     _barrier.wait()
     start = perf_counter()
-    for training in trainings:
-        training.run()
+    for specs, plan in parsed:
+        prepare(specs, plan, resources)[0].run()
     return perf_counter() - start

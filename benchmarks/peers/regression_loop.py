@@ -5,6 +5,8 @@
 
 import argparse
 import time
+from collections.abc import Sequence
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -20,24 +22,26 @@ def data() -> tuple[Tensor, Tensor]:
     return x, torch.sin(x) + 0.4 * noise
 
 
-def train(seeds: int, steps: int) -> float:
-    """Train one network a seed, ``steps`` steps each; return the seconds of all together."""
+def train(
+    seeds: int, steps: int, rates: Sequence[float] = (0.01,), threads: int | None = None
+) -> float:
+    """Train one network a seed and learning rate; return the seconds of all together."""
+    if threads is not None:
+        torch.set_num_threads(threads)
     x, y = data()
     # The first optimizer of a process imports for a second or more; that is not training.
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
     start = time.perf_counter()
-    for seed in range(seeds):
+    for rate, seed in product(rates, range(seeds)):
         torch.manual_seed(seed)
         model = nn.Sequential(
             *[nn.Linear(1, 100), nn.Tanh(), nn.Linear(100, 100), nn.Tanh(), nn.Linear(100, 1)]
         )
-        optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=1e-4)
+        optimizer = torch.optim.Adam(model.parameters(), lr=rate, weight_decay=1e-4)
         for _ in range(steps):
             optimizer.zero_grad()
-            loss = mse_loss(model(x), y)
-            loss.backward()
+            mse_loss(model(x), y).backward()
             optimizer.step()
-        print(f"seed {seed}: training loss {loss.item():.4f}")
     return time.perf_counter() - start
 
 
