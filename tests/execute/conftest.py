@@ -19,12 +19,14 @@ from thalweg.execute import Progress
 
 DRIVER = """
 import json, os, random, sys
-study, out, jobs, seeds = json.loads(sys.argv[1])
+study, out, jobs, backend = json.loads(sys.argv[1])
 if jobs == 1:  # one core, so one thread: threads that wait crawl where all cores are busy
     os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
 import thalweg
 from thalweg.execute import Progress
-results = thalweg.load_study(study, seeds=seeds).run(out, jobs, progress=Progress(quiet=True))
+results = thalweg.load_study(study).run(
+    out, jobs, progress=Progress(quiet=True), backend=backend
+)
 print(json.dumps(results.failed))
 """
 """A user's script: without a ``__main__`` guard, on purpose."""
@@ -35,10 +37,10 @@ Table = dict[str, Any]
 class Driver:
     """A process that runs a study, in a process group of its own together with its workers."""
 
-    def __init__(self, study: Path, out: Path, jobs: int, seeds: int | None = None) -> None:
+    def __init__(self, study: Path, out: Path, jobs: int, backend: str) -> None:
         self.store = out
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, json.dumps([str(study), str(out), jobs, seeds])],
+            [sys.executable, "-c", DRIVER, json.dumps([str(study), str(out), jobs, backend])],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,8 +89,8 @@ def start() -> Iterator[Callable[..., Driver]]:
     """Give a function that starts a `Driver`; whatever still runs at the end is killed."""
     drivers: list[Driver] = []
 
-    def begin(study: Path, out: Path, jobs: int, seeds: int | None = None) -> Driver:
-        drivers.append(Driver(study, out, jobs, seeds))
+    def begin(study: Path, out: Path, jobs: int, backend: str = "auto") -> Driver:
+        drivers.append(Driver(study, out, jobs, backend))
         return drivers[-1]
 
     yield begin
@@ -113,9 +115,12 @@ def run_here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Results]:
     """Give a function that runs a study in this process, and its workers if there are more jobs."""
     monkeypatch.syspath_prepend(Path(__file__).parent)
 
-    def run(study: Path, out: Path, jobs: int = 1, seeds: int | None = None) -> Results:
+    def run(
+        study: Path, out: Path, jobs: int = 1, backend: str = "auto", seeds: int | None = None
+    ) -> Results:
         with one_core() if jobs == 1 else nullcontext():
-            return load_study(study, seeds=seeds).run(out, jobs, progress=Progress(quiet=True))
+            loaded = load_study(study, seeds=seeds)
+            return loaded.run(out, jobs, progress=Progress(quiet=True), backend=backend)
 
     return run
 
