@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as functional
 from torch import fx, nn
 
@@ -53,6 +54,7 @@ def recognize(module: nn.Module, shape: tuple[int, ...], slices: Mapping[str, sl
     Raises:
         Unsupported: It is no such chain.
     """
+    _refuse_hooks(module)
     module = copy.deepcopy(module)  # tracing runs the forward pass, which may change the module
     parameters = max((columns.stop for columns in slices.values()), default=0)
     names = {id(parameter): name for name, parameter in module.named_parameters()}
@@ -68,11 +70,12 @@ def recognize(module: nn.Module, shape: tuple[int, ...], slices: Mapping[str, sl
         start: int = slices[name].start
         return start
 
-    _refuse_hooks(module)
     if type(module) is RowRNN:
         return Chain(tuple(_recurrent(module, shape, offset)), parameters)
-    layers = _traced(module.train(), shape, offset)
-    if layers != _traced(module.eval(), shape, offset):
+    with torch.random.fork_rng(devices=[]):
+        layers = _traced(module.train(), shape, offset)
+        same = layers == _traced(module.eval(), shape, offset)
+    if not same:
         raise Unsupported("it computes something else in evaluation than in training")
     return Chain(tuple(layers), parameters)
 
@@ -176,13 +179,13 @@ class _Walk:
         self._at = node
 
     def _is_batch_size(self, node: Any) -> bool:
-        """``x.size(0)``, ``x.shape``, ``x.shape[0]`` and ``len(x)`` only serve a reshape."""
+        """``x.size(0)``, ``x.shape`` and ``x.shape[0]`` only serve a reshape."""
         if node.kwargs:
             return False
         if node.op == "call_method" and node.target == "size":
             return node.args[0] is self._at and node.args[1:] in ((0,), ())
-        if node.op == "call_function" and node.target in (getattr, len):
-            return node.args[0] is self._at and node.args[1:] in (("shape",), ())
+        if node.op == "call_function" and node.target is getattr:
+            return node.args[0] is self._at and node.args[1:] == ("shape",)
         if node.op == "call_function" and node.target is operator.getitem:
             return node.args[0] in self._sizes and node.args[1] == 0
         return False

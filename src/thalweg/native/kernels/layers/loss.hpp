@@ -29,33 +29,38 @@ double cross_entropy(Block<Numbers<T, DUAL>>* z, int classes, const int64_t* tar
       }
       continue;
     }
-    T top = value(0), mean = 0;
-    for (int c = 1; c < classes; c++) top = value(c) > top ? value(c) : top;
-    // Logits enter as their distances below the largest: log Σe^z − z_t would cancel.
-    T normaliser = 0, tangent = 0;
-    const T below = top - value((int)target[lane]);
+    int best = 0;
+    for (int c = 1; c < classes; c++) best = value(c) > value(best) ? c : best;
+    // Everything is relative to the largest logit, and its probability enters by what is left to 1:
+    // where a network is sure, log Σe^z − z_t, p − 1 and dz − Σp·dz would cancel.
+    const T top = value(best);
+    T tail = 0, tangent = 0, mean = 0, shift = 0;
+    if constexpr (DUAL) shift = z[best].v[n].d[l];
+    const T certain = smoothing < 1 ? (1 - smoothing) * (top - value((int)target[lane])) : 0;
     for (int c = 0; c < classes; c++) {
       const T v = value(c), e = std::exp(v - top);
       if (smoothing > 0) mean += (top - v) / (T)classes;
-      normaliser += e;
+      if (c != best) tail += e;
       if constexpr (DUAL) {
+        z[c].v[n].d[l] -= shift;
         tangent += e * z[c].v[n].d[l];
         z[c].v[n].v[l] = e;
       } else {
         z[c].v[n][l] = e;
       }
     }
-    const T certain = smoothing < 1 ? (1 - smoothing) * below : 0;
-    total += (double)share[lane] * (double)(std::log(normaliser) + certain + smoothing * mean);
+    const T normaliser = value(best) + tail;
+    total += (double)share[lane] * (double)(std::log1p(tail) + certain + smoothing * mean);
     for (int c = 0; c < classes; c++) {
-      const T goal = smoothing / (T)classes + (c == target[lane] ? 1 - smoothing : 0);
+      const T e = value(c), others = c == best ? tail : normaliser - e;
+      const T p = e / normaliser, uniform = smoothing / (T)classes;
+      const T slope = c == target[lane] ? smoothing - uniform - others / normaliser : p - uniform;
       if constexpr (DUAL) {
         // p = e/Σe, dp = p·(dz − Σ p·dz).
-        const T p = z[c].v[n].v[l] / normaliser;
         z[c].v[n].d[l] = share[lane] * p * (z[c].v[n].d[l] - tangent / normaliser);
-        z[c].v[n].v[l] = share[lane] * (p - goal);
+        z[c].v[n].v[l] = share[lane] * slope;
       } else {
-        z[c].v[n][l] = share[lane] * (z[c].v[n][l] / normaliser - goal);
+        z[c].v[n][l] = share[lane] * slope;
       }
     }
   }
