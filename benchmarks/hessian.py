@@ -2,8 +2,8 @@
 
 Contestants: double backward in plain PyTorch (channels-last, ReLU after pooling), one thread and
 all; our autograd backend, one thread; the compiled kernels, one thread and all. Whoever works by
-autograd takes the images in microbatches (500 by default) and adds up, which is faster than all at
-once; the kernels take them in one call. All compute the same product, checked at the end.
+autograd takes the images in microbatches (500 by default) and adds up; the kernels take them in one
+call. All compute the same product, checked at the end.
 """
 
 import argparse

@@ -207,7 +207,7 @@ class Training:
         scale = self.settings.lr_scale(self.step)
         evaluations = 1
         capturable = index.is_cuda and self._backend.capturable
-        if isinstance(self._optimizer, Capturable) and capturable:
+        if capturable and isinstance(self._optimizer, Capturable):
             losses = self._take_captured_step(self._optimizer, index, scale)
         else:
             losses = self._gradient(index)
