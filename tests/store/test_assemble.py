@@ -62,7 +62,7 @@ def test_runs_that_are_missing_running_or_failed(
     store = train_small(tmp_path / "out")
     first, second, third, _ = store.runs()
     first.begin(first.spec(), [first.id])
-    second.fail("ValueError: no")
+    second.fail("ValueError: no", "Traceback")
     for path in third.path.iterdir():
         path.unlink()
     rows = {row["run"]: row for row in read_results(store, "small").runs.to_dicts()}

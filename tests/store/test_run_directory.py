@@ -46,7 +46,7 @@ def test_a_run_goes_from_missing_to_running_to_done(store: Store) -> None:
 
 def test_a_failure_has_a_reason_and_is_not_complete(store: Store) -> None:
     run = store.run("a")
-    run.fail("ValueError: no")
+    run.fail("ValueError: no", "Traceback")
     assert run.status() == {"status": "failed", "message": "ValueError: no"}
     assert not run.is_complete()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from math import isfinite
+from traceback import format_exception
 from typing import Any
 
 import torch
@@ -221,7 +222,7 @@ def _fail(runs: Sequence[RunDirectory], error: Exception) -> None:
     if not isinstance(error, ThalwegError):
         text = f"{type(error).__name__}: {text}"
     for run in runs:
-        run.fail(text)
+        run.fail(text, "".join(format_exception(error)))
 
 
 def _finish(training: Training, runs: Sequence[RunDirectory], record: dict[str, Any]) -> None:

@@ -80,8 +80,10 @@ class RunDirectory:
         write_json(self.path / "spec.json", spec)
         write_json(self.path / "status.json", {"status": "running", "cohort": list(cohort)})
 
-    def fail(self, message: str) -> None:
-        write_json(self.path / "status.json", {"status": "failed", "message": message})
+    def fail(self, message: str, traceback: str) -> None:
+        """Note why the run failed: a sentence, and the traceback for whoever wrote what raised."""
+        status = {"status": "failed", "message": message, "traceback": traceback}
+        write_json(self.path / "status.json", status)
 
     def finish(
         self,

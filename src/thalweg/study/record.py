@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from thalweg.store import Store
-from thalweg.store.files import write_json, write_whole
+from thalweg.store.files import read_json, write_json, write_whole
 from thalweg.study.plan import StudyPlan
 
 
@@ -15,6 +15,8 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
         ThalwegError: The store cannot be written.
     """
     folder = store.study_folder(study.name)
+    before = folder / "study.json"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     write_whole(folder / "study.toml", study.toml())
     record: dict[str, Any] = {
         "name": study.name,
@@ -22,7 +24,7 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
         "question": study.options.question,
         "source": study.source,
         "command": command,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": read_json(before)["started"] if before.exists() else now,
         "runs": [
             {"arm": p.arm, "point": p.label, "axes": p.axes, "seed": spec.seed, "run": spec.id}
             for p in study.points

@@ -10,7 +10,7 @@
 namespace TW_VARIANT {
 
 template <class T, class F> TW_INLINE Vector<T> by_lane(const Vector<T>& x, F f) {
-  Vector<T> y;
+  Vector<T> y = {};
   for (int i = 0; i < WIDTH<T>; i++) y[i] = f(x[i]);
   return y;
 }
