@@ -47,7 +47,8 @@ def test_a_run_goes_from_missing_to_running_to_done(store: Store) -> None:
 def test_a_failure_has_a_reason_and_is_not_complete(store: Store) -> None:
     run = store.run("a")
     run.fail("ValueError: no", "Traceback")
-    assert run.status() == {"status": "failed", "message": "ValueError: no"}
+    status = {"status": "failed", "message": "ValueError: no", "traceback": "Traceback"}
+    assert run.status() == status
     assert not run.is_complete()
 
 
