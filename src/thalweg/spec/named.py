@@ -52,7 +52,7 @@ def split_name(table: Any, path: str) -> tuple[str, dict[str, Any]]:
         if _holds(value, lambda leaf: isinstance(leaf, date | time)):
             raise InputError(f"{join_path(path, key)} = {value}: must not be a date or a time")
         if _holds(value, lambda leaf: isinstance(leaf, float) and not isfinite(leaf)):
-            raise InputError(f"{join_path(path, key)} = {value}: must be finite")
+            raise InputError(f"{join_path(path, key)} = {value}: must be a finite number")
     return name, {key: value for key, value in table.items() if key not in ("name", "code")}
 
 
