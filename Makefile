@@ -7,7 +7,9 @@ PYTEST  = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n 2
 SOURCES = pyproject.toml constraints.txt CMakeLists.txt $(shell find src/thalweg/native/kernels -type f)
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow check bench clean
+SANITIZED = build/sanitized
+
+.PHONY: demo test test-slow check sanitize bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
@@ -23,6 +25,18 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The tests of the kernels on a library that stops at the first memory error or undefined behaviour,
+# without those that take the same paths again on more samples or in another width.
+sanitize: $(VENV)/.installed-dev
+	$(BIN)/cmake -S . -B $(SANITIZED) -DTHALWEG_SANITIZE=ON -DCMAKE_BUILD_TYPE=Debug
+	$(BIN)/cmake --build $(SANITIZED) --parallel 4
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so.6)" \
+	ASAN_OPTIONS=detect_leaks=0 OMP_NUM_THREADS=1 THALWEG_REQUIRE_KERNELS=1 \
+	THALWEG_KERNELS=$(SANITIZED)/_kernels.so \
+	$(BIN)/pytest -n 2 tests/native -m "not slow" \
+	  -k "not 1000 and not large and not training and not no_bit and not (float64 and portable) \
+	      and not (lenet5 and (64 or 100 or None))"
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.lenet5

@@ -181,7 +181,7 @@ def test_masks_are_held(optimizer: str, task: Task, kernels: None) -> None:
     training.run()
     assert not training.cohort.W[~mask].any()
     assert not training.cohort.G[~mask].any()
-    moved = training.cohort.W != start
+    moved = start != training.cohort.W
     assert moved[mask].float().mean() > 0.8
 
 

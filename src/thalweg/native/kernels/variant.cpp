@@ -164,10 +164,12 @@ template <class T> void outputs_pass(const Network& network, const Call<T>& call
   });
 }
 
+// Whether this processor has the instructions this file was compiled for.
 bool supported() {
-#if defined(__x86_64__) && TW_VECTOR_BYTES == 64
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-#elif defined(__x86_64__) && TW_VECTOR_BYTES == 32
+#if defined(__AVX512F__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#elif defined(__AVX2__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
   return true;
