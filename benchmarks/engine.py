@@ -2,8 +2,8 @@
 
 ``import thalweg`` brings in all that studies and reports need. Where only the engine is wanted (a
 GPU machine with PyTorch and little else), importing this module first puts an empty package in its
-place, so that `thalweg.cohort`, `thalweg.optim.sgd`, `thalweg.models` and `thalweg.data` need no
-more than torch, numpy, pydantic and pooch, and no installation.
+place, so that `thalweg.cohort`, `thalweg.optim.plain.sgd`, `thalweg.models` and `thalweg.data` need
+no more than torch, numpy, pydantic and pooch, and no installation.
 """
 
 import sys

@@ -46,8 +46,8 @@ from thalweg.cohort import (
 from thalweg.data import Split, Task, locate
 from thalweg.data.sources import SOURCES
 from thalweg.models import build_model
+from thalweg.optim.plain.sgd import SGD, SGDHyperparameters
 from thalweg.optim.rule import RuleOptimizer
-from thalweg.optim.sgd import SGD, SGDHyperparameters
 
 TRAIN, TEST, BATCH = 60_000, 10_000, 64
 NETWORKS = ("lenet5", "mlp")

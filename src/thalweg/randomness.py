@@ -7,10 +7,11 @@ needs no saved generator state, and arms that share a seed share initialisation 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 
 def derive(seed: int, name: str, *index: int) -> int:
@@ -27,6 +28,20 @@ def derive(seed: int, name: str, *index: int) -> int:
 def generator(seed: int, name: str, *index: int) -> torch.Generator:
     """Return a fresh CPU generator positioned at the start of the named stream."""
     return torch.Generator().manual_seed(derive(seed, name, *index))
+
+
+def by_seed(
+    seeds: Sequence[int], draw: Callable[[torch.Generator], Tensor], name: str, *index: int
+) -> Tensor:
+    """Return what each seed draws from its stream ``(seed, name, *index)``.
+
+    Returns:
+        The draw itself if all seeds are one, else the draws stacked, a row a seed.
+    """
+    drawn = {seed: draw(generator(seed, name, *index)) for seed in set(seeds)}
+    if len(drawn) == 1:
+        return drawn[seeds[0]]
+    return torch.stack([drawn[seed] for seed in seeds])
 
 
 @contextmanager

@@ -60,7 +60,7 @@ COMMANDS = [
     ("train mlp", "TASK"),
     ("train mpl digits --lr 0.1", "did you mean 'mlp'?"),
     ("train mlp digit --lr 0.1", "did you mean 'digits'?"),
-    ("train mlp digits --lr 0.1 --optimizer adan", "did you mean 'adam'?"),
+    ("train mlp digits --lr 0.1 --optimizer addam", "did you mean 'adam'?"),
     ("train mlp digits --lr 0.1 --optimizer torch.optim:Addam", "did you mean 'Adam'?"),
     ("train mlp digits --lr 0.1 --optimizer torch.nn:Linear", "torch.optim.Optimizer"),
     ("train mlp digits --lr 0.1 --schedule cosin", "did you mean 'cosine'?"),

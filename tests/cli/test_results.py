@@ -79,7 +79,7 @@ def test_train_prints_one_json_object(thalweg: Callable[..., Any], tmp_path: Pat
     done = thalweg("train", "mlp", "digits", "--lr", ".1", "--epochs", 1, *QUICK, "--json")
     assert done.status == 0, done
     found = json.loads(done.stdout)
-    assert list(found) == ["study", "out", "report", "runs"]
+    assert list(found) == ["study", "out", "report", "runs", "sensitivity", "verdicts"]
     assert found["study"] == "train-mlp-digits-sgd"
     assert found["out"] == str(tmp_path / "thalweg-out")
     assert Path(found["report"]).read_text().startswith("<!")
@@ -105,6 +105,11 @@ def test_sweep_prints_one_json_object_with_null_for_what_diverged(
     found = json.loads(done.stdout)
     assert (found["study"], found["out"]) == ("wide", str(tmp_path / "there"))
     assert [list(run) for run in found["runs"]] == [RUN_KEYS] * 4
+    (curve,) = found["sensitivity"]
+    assert (curve["hyperparameter"], curve["metric"]) == ("optimizer.lr", "validation_accuracy")
+    assert [point["diverged"] for point in curve["points"]] == [0, 2]
+    assert curve["points"][1]["mean"] is None and curve["at_edge"] == "low"
+    assert "best learning rate 0.01" in found["verdicts"][0]
     assert [run["status"] for run in found["runs"]] == ["done"] * 2 + ["diverged"] * 2
     assert [run["hyperparameters"]["lr"] for run in found["runs"]] == [1e-2] * 2 + [1e30] * 2
     for run in found["runs"][2:]:
@@ -137,13 +142,17 @@ def test_for_people_a_table_and_the_report_s_path(thalweg: Callable[..., Any]) -
     command = ("sweep", "mlp", "digits", "--lr", "1e-2..1e30:2", "--epochs", 1, *QUICK)
     done = thalweg(*command)
     assert done.status == 0
-    *_, good, bad, blank, last = done.stdout.splitlines()
+    *_, good, bad, blank, verdict, edge, other, last = done.stdout.splitlines()
     assert ("lr=0.01" in good, "2 done" in good, "±" in good) == (True, True, True)
     assert ("lr=1e+30" in bad, "2 diverged" in bad, "±" in bad) == (True, True, False)
     assert "test_accuracy" in done.stdout
     folder = Path.cwd() / "thalweg-out" / "studies" / "sweep-mlp-digits-sgd"
     assert last == f"report: {folder}/report/index.html"
-    assert blank.strip() == ""
+    assert (blank.strip(), other) == ("", "")
+    assert "sgd: best learning rate 0.01 (mean validation accuracy" in verdict
+    assert "Runs diverged at 1e+30; the largest without is 0.01." in verdict
+    assert "its optimum is the lowest learning rate of the grid" in edge
+    assert edge.endswith("Try --lr 1e-66..1e+30:4.")
     assert "[4/4 runs" in done.stderr
 
     again = thalweg(*command)

@@ -1,6 +1,7 @@
 """A cohort equals its members trained alone."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -20,6 +21,16 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "sgd_eg": [{**options, "lr": 4 * options["lr"]} for options in SGD],
     "adam": ADAM,
     "adamw": ADAM,
+    # Where gradients are all rounding a small ε makes of it steps as long as any other's.
+    "adan": [{"lr": 0.01, "eps": 1e-4}, {"lr": 0.003, "eps": 1e-3}, {"lr": 0.005, "eps": 1e-4}],
+    "prodigy": [{"d0": 1e-3}, {"d0": 1e-3, "d_coef": 2.0}, {"d0": 1e-3, "weight_decay": 0.1}],
+    "signsgd": [{"lr": 0.01, "momentum": m} for m in (0.9, 0.5, 0.8)],
+    "gd_sign": SGD,
+    "rmsprop": [{"lr": 0.01, "momentum": m, "centered": True} for m in (0.9, 0.5, 0.8)],
+    # Undamped Newton steps along negative curvature let rounding grow.
+    "newton_cg": [{"lr": lr, "damping": 20.0, "cg_iterations": 4} for lr in (1.0, 0.5, 0.8)],
+    # At the first steps m/√v is a sign; with ε above rounding, not that of a gradient of rounding.
+    "soap": [{"lr": lr, "eps": 1e-5} for lr in (0.01, 0.003, 0.02)],
     "torch.optim:RMSprop": [
         {"lr": 0.01, "momentum": 0.5},
         {"lr": 0.002},
@@ -27,7 +38,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "torch.optim:Adam": [{"lr": 0.01}, {"lr": 0.003, "weight_decay": 0.1}, {"lr": 0.02}],
 }
+ROTATED = {"soap"}  # their state lies in another basis than the mask
 NAMES = [*OPTIMIZERS.names(), "torch.optim:RMSprop", "torch.optim:Adam"]
+EVERYWHERE = ("sgd", "adam", "sgd_eg", "torch.optim:RMSprop")
+"""Tried in every way, for the engine's sake; the others masked and stacked, and convolutional."""
 SEEDS = (3, 0, 8)
 CLIP = (0.5, float("inf"), 2.0)
 MODELS = {
@@ -35,6 +49,14 @@ MODELS = {
     "lenet5": ("images", {}, {"epochs": 2, "batch_size": 4}),  # 10 steps
     "rnn": ("rows", {"hidden": 6, "layers": 2}, {"epochs": 4, "batch_size": 16}),
 }
+
+
+WAYS = [
+    (name, architecture, stacked, masked)
+    for name, architecture, stacked, masked in product(NAMES, MODELS, (False, True), (False, True))
+    if name in EVERYWHERE
+    or (architecture, stacked, masked) in (("mlp", True, True), ("lenet5", False, False))
+]
 
 
 def options_of(name: str) -> list[dict[str, Any]]:
@@ -53,10 +75,7 @@ def set_up(trial, small_task, model, random_mask, name, architecture, dtype, **c
     return trial(task, network, name, options_of(name), SEEDS, **settings)
 
 
-@pytest.mark.parametrize("masked", [False, True], ids=["dense", "masked"])
-@pytest.mark.parametrize("stacked", [False, True], ids=["row by row", "stacked"])
-@pytest.mark.parametrize("architecture", MODELS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "architecture", "stacked", "masked"), WAYS)
 def test_a_cohort_equals_its_members_trained_alone(
     name: str,
     architecture: str,
@@ -82,8 +101,10 @@ def test_a_cohort_equals_its_members_trained_alone(
         torch.testing.assert_close(cohort.W[k : k + 1], end, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("architecture", MODELS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [way for way in product(NAMES, MODELS) if way[0] in EVERYWHERE or way[1] == "rnn"],
+)
 def test_in_float32_to_rounding(
     name: str, architecture: str, trial: Any, small_task: Any, model: Any, random_mask: Any
 ) -> None:
@@ -104,11 +125,13 @@ def test_in_float32_to_rounding(
 class HeldMask(Listener):
     """Checks after every step that nothing moves outside the mask, the optimizer's state included.
 
-    Row 0's state is looked at; every tensor in it of a parameter's shape counts.
+    Row 0's state is looked at; every tensor in it of a parameter's shape counts. One may be
+    nonzero outside the mask (Adamax keeps ε there), but must be the same everywhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_state: bool) -> None:
         self.steps = 0
+        self._in_state = in_state
 
     def on_step(self, training: Training) -> None:
         mask = training.cohort.mask
@@ -116,6 +139,9 @@ class HeldMask(Listener):
         outside = ~mask
         assert not training.cohort.W[outside].any()
         assert not training.cohort.G[outside].any()
+        self.steps += 1
+        if not self._in_state:
+            return
         state = training.row_state(0)["optimizer"]
         if "param_groups" in state:  # the adapter: one entry a parameter
             views = training.cohort.layout.views(outside[0]).values()
@@ -126,14 +152,22 @@ class HeldMask(Listener):
                 if isinstance(tensor, torch.Tensor) and tensor.shape == view.shape
             ]
         else:
-            pairs = [(tensor, outside[0]) for tensor in state["state"].values()]
-        assert pairs
-        assert not any(tensor[view].any() for tensor, view in pairs)
-        self.steps += 1
+            kept = state["state"]
+            wholes = {"": outside[0], **training.cohort.layout.views(outside[0])}
+            pairs = [
+                (x, view)
+                for key, x in kept.items()
+                if x.shape[-(view := wholes[key.rpartition("/")[0]]).ndim :] == view.shape
+            ]
+            assert pairs or all(x.numel() == 1 for x in kept.values())  # step sizes
+        for tensor, view in pairs:
+            idle = tensor[..., view]  # where no gradient was seen, all are the same
+            assert (idle == idle[..., :1]).all()
 
 
-@pytest.mark.parametrize("stacked", [False, True], ids=["row by row", "stacked"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "stacked"), [*product(NAMES, [True]), *product(EVERYWHERE, [False])]
+)
 def test_nothing_moves_outside_the_mask(
     name: str, stacked: bool, trial: Any, small_task: Any, model: Any, random_mask: Any
 ) -> None:
@@ -142,7 +176,7 @@ def test_nothing_moves_outside_the_mask(
         masked=True,
         stacked=stacked,
     ).build()
-    watch = HeldMask()
+    watch = HeldMask(name not in ROTATED)
     training.run(watch)
     assert watch.steps == 12
 

@@ -95,4 +95,9 @@ def test_random_chains(
                 noise(*parameter.shape, seed=seed) / max(1, parameter[0].numel()) ** 0.5
             )
     targets = classes(batch, outputs) if loss == "cross_entropy" else noise(batch, outputs, seed=7)
-    problem(module, noise(batch, *shape, seed=seed), targets, loss).check(dtype, variant)
+    # In single precision PyTorch's own product of one sample through one layer errs by 2e-5 in one
+    # case of two hundred.
+    small = dtype == torch.float32 and batch < 8
+    problem(module, noise(batch, *shape, seed=seed), targets, loss).check(
+        dtype, variant, cancellation=5.0 if small else 1.0
+    )

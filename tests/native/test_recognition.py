@@ -17,7 +17,7 @@ from thalweg.cohort.planner import examine
 from thalweg.native import Chain, Unsupported, recognize
 
 IMAGE, VECTOR = (2, 8, 8), (6,)
-CONVOLUTION = ["convolution", "activation", "max_pool", "linear"]
+CONVOLUTION = ["convolution", "max_pool", "activation", "linear"]
 Forward = Callable[[Any, Tensor], Tensor]
 
 
@@ -110,7 +110,7 @@ RECOGNISED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]
     "in-place functions": (
         lambda: Net(in_place),
         IMAGE,
-        ["convolution", "activation", "max_pool", "activation", "linear"],
+        ["convolution", "max_pool", "activation", "activation", "linear"],
     ),
     "pooling by position": (
         lambda: Net(lambda self, x: self.fc(F.max_pool2d(self.conv(x), 2, 2, 0, 1).flatten(1))),
@@ -454,13 +454,13 @@ def with_layer(number: int, **fields: Any) -> Callable[[list[Any]], list[Any]]:
 
 
 MISTAKES = {
-    "another activation": with_layer(1, activation="gelu"),
+    "another activation": with_layer(2, activation="gelu"),
     "no bias": with_layer(0, bias=-1),
     "another bias": with_layer(0, bias=0),
     "weights elsewhere": with_layer(3, weight=1),
-    "another pooling": with_layer(2, kind="average_pool"),
-    "another window": with_layer(2, kernel=(1, 2)),
-    "a layer too few": lambda layers: [layers[0], *layers[2:]],
+    "another pooling": with_layer(1, kind="average_pool"),
+    "another window": with_layer(1, kernel=(1, 2)),
+    "a layer too few": lambda layers: [*layers[:2], *layers[3:]],
 }
 
 

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from matplotlib.colors import to_hex
 from scipy import stats
 
-from thalweg.report.charts import Heatmap, Line, Points
+from thalweg.report.charts import Heatmap, Line, Points, Shade
 from thalweg.report.figures import (
     class_charts,
     confusion_charts,
@@ -144,8 +146,8 @@ def test_sensitivity_chart(classification):
     (cross,) = (p for p in chart.layers if isinstance(p, Points) and p.symbol == "cross")
     assert cross.label == "sgd" and cross.x == [0.3]
     assert "2 of 3 diverged" in cross.hover[0]
-    assert chart.caption.startswith("adam: best at 0.003 (")
-    assert "optimum within [0.003, 0.003]. sgd: best at 0.03" in chart.caption
+    assert chart.caption.startswith("adam: best learning rate 0.003 (mean validation accuracy 9")
+    assert "95 % interval of the optimum 0.003. sgd: best learning rate 0.03" in chart.caption
     assert "adam: its optimum is the lowest learning rate of the grid" in chart.caption
     assert chart.caption.endswith("Try lr = [0.0003, 0.00095, 0.003, 0.01, 0.03, 0.1, 0.3].")
 
@@ -249,3 +251,20 @@ def test_foreign_names_are_plain_text_in_both_renderers(hostile):
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts[1].strip().startswith("_$a^{b}$")
     assert not any(text.get_parse_math() for text in legend.get_texts())
+
+
+def test_the_optimum_s_interval_is_shaded_in_both_drawings(builder):
+    study = builder()
+    for rate, qualities in ((0.1, (0.9, 0.8, 0.7)), (1.0, (0.8, 0.8, 0.81)), (10.0, (0.1,) * 3)):
+        for seed, quality in enumerate(qualities):
+            study.run("sgd", seed, {"optimizer.lr": rate}, quality=quality)
+    results = study.results()
+    (chart,) = sensitivity_charts(panels(results)[0])
+    (shade,) = (layer for layer in chart.layers if isinstance(layer, Shade))
+    assert (shade.low, shade.high) == (0.1, 1.0)
+    assert "95 % interval of the optimum 0.1 to 1, by a parabola" in chart.caption
+    (rectangle,) = interactive_figure(chart).layout.shapes
+    assert (rectangle.x0, rectangle.x1) == (0.1, 1.0)
+    assert png(static_figure(chart)) != png(
+        static_figure(replace(chart, layers=[x for x in chart.layers if x is not shade]))
+    )

@@ -205,6 +205,7 @@ TRAIN = st.fixed_dictionaries(
     optional={
         "batch_size": st.one_of(st.just("full"), st.integers(1, 512)),
         "clip_norm": positive(),
+        "label_smoothing": st.floats(0.01, 0.5),
         "order": st.sampled_from(["seed", "shared"]),
         "evaluate_every": st.integers(1, 9),
         "schedule": SCHEDULES,

@@ -42,11 +42,14 @@ BATCH = 'must be a whole number of at least 1, or "full"'
 NAMED = "must be a name or a table with a name"
 MISSING = "is missing and has no default"
 SGD = "lr, momentum, dampening, nesterov, weight_decay"
-TRAIN = "epochs, batch_size, clip_norm, order, evaluate_every, schedule"
+TRAIN = (
+    "epochs, batch_size, clip_norm, label_smoothing, order, evaluate_every, schedule, augment, "
+    "average"
+)
 INITS = (
     "default, orthogonal, xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal, lognormal"
 )
-ARM = "task, model, optimizer, train"
+ARM = "task, model, optimizer, train, sparsity"
 
 CASES = [
     # Unknown keys, at every level.
@@ -54,12 +57,13 @@ CASES = [
         "trian",
         "epochs = 1",
         "unknown key 'trian'; did you mean 'train'? "
-        "(allowed: study, task, model, optimizer, train, arms, presets)",
+        "(allowed: study, task, model, optimizer, train, sparsity, search, arms, presets)",
     ),
     in_section(
         "study",
         'name = "s"\nseed = 3',
-        "study: unknown key 'seed'; did you mean 'seeds'? (allowed: name, title, question, seeds)",
+        "study: unknown key 'seed'; did you mean 'seeds'? "
+        "(allowed: name, title, question, seeds, notes)",
     ),
     in_section(
         "task",
@@ -209,6 +213,27 @@ CASES = [
     in_section("train", "epochs = 1\nbatch_size = 1.5", f"train.batch_size = 1.5: {BATCH}"),
     in_section("train", 'epochs = 1\nbatch_size = "all"', f"train.batch_size = 'all': {BATCH}"),
     in_section("train", "epochs = 1\nbatch_size = true", f"train.batch_size = True: {BATCH}"),
+    in_section(
+        "train",
+        "epochs = 1\nlabel_smoothing = 1",
+        "train.label_smoothing = 1: must be less than 1",
+    ),
+    in_section(
+        "train",
+        'epochs = 1\naugment = "flop"',
+        "unknown augmentation 'flop'; did you mean 'flip'? (allowed: flip, shift)",
+    ),
+    in_section(
+        "sparsity",
+        'name = "projection"\nkeep = 1.5',
+        "sparsity.keep = 1.5: must be at most 1",
+    ),
+    in_section(
+        "sparsity",
+        'name = "magnitude"\nkeep = 0.5\nafter_epoch = 2',
+        "sparsity.after_epoch = 2: must be less than the 2 epochs of training, some of which must "
+        "follow the pruning",
+    ),
     in_section("train", "epochs = 1\nclip_norm = 0", "train.clip_norm = 0: must be greater than 0"),
     in_section(
         "train", "epochs = 1\nclip_norm = inf", "train.clip_norm = inf: must be a finite number"
@@ -447,7 +472,7 @@ PRESETS = text_of(
             "typo",
             (),
             "presets.typo: unknown key 'trian'; did you mean 'train'? "
-            "(allowed: study, task, model, optimizer, train, arms, seeds)",
+            "(allowed: study, task, model, optimizer, train, sparsity, search, arms, seeds)",
         ),
         ("zero", (), "study.seeds = 0: must be from 1 to 100000"),
         ("number", (), "presets.number = 3: must be a table"),
@@ -462,7 +487,7 @@ PRESETS = text_of(
             None,
             ["trian.epochs=3"],
             "--set 'trian.epochs=3': unknown key 'trian'; did you mean 'train'? "
-            "(allowed: study, task, model, optimizer, train, arms, presets)",
+            "(allowed: study, task, model, optimizer, train, sparsity, search, arms, presets)",
         ),
         (
             None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import thalweg
-from thalweg.cli import catalogue, data, inspect, run
+from thalweg.cli import catalogue, data, inspect, lr_find, run, sweep
 from thalweg.errors import ThalwegError
 
 app = typer.Typer(
@@ -18,7 +18,8 @@ app = typer.Typer(
 app.command()(run.demo)
 app.command()(run.run)
 app.command()(run.train)
-app.command()(run.sweep)
+app.command()(sweep.sweep)
+app.command("lr-find")(lr_find.lr_find)
 app.command()(inspect.show)
 app.command()(inspect.query)
 app.command()(inspect.report)

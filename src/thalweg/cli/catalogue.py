@@ -1,24 +1,32 @@
 """Commands that tell what there is: list, doctor."""
 
 from enum import StrEnum
+from textwrap import fill
 from typing import Annotated, Any
 
 import torch
 import typer
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
 
 from thalweg.cli.output import print_json, print_table
 from thalweg.cli.parameters import Data, Json
 from thalweg.cohort.planner import available_cores, plan
 from thalweg.data import TASKS
+from thalweg.data.augmentation import AUGMENTATIONS
 from thalweg.data.status import status
 from thalweg.execute import Resources
 from thalweg.execute.grouping import find_traits
 from thalweg.models import INITS, MODELS
 from thalweg.native import variants
 from thalweg.optim import OPTIMIZERS
+from thalweg.optim.averaging import AVERAGES
+from thalweg.optim.method import Method
+from thalweg.optim.needs import NEEDS
 from thalweg.optim.rule import Rule
 from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry
+from thalweg.sparsity import SPARSITIES
 from thalweg.spec import Named
 from thalweg.store.provenance import machine, source_hash, versions
 from thalweg.study.source import parse_study, recipes
@@ -33,14 +41,19 @@ class Kind(StrEnum):
     inits = "inits"
     optimizers = "optimizers"
     schedules = "schedules"
+    augmentations = "augmentations"
+    averages = "averages"
+    sparsities = "sparsities"
     recipes = "recipes"
 
 
 def list_names(kind: Annotated[Kind, typer.Argument()], as_json: Json = False) -> None:
-    """List the tasks, models, inits, optimizers, schedules or recipes there are."""
+    """List what there is of one kind."""
     rows = _rows(kind)
     if as_json:
         print_json(rows)
+    elif kind is Kind.optimizers:
+        _print_optimizers(rows)
     else:
         shown = [{**row, "options": _options_text(row["options"])} for row in rows]
         print_table(shown, ["name", "summary", "options"])
@@ -69,14 +82,64 @@ def _rows(kind: Kind) -> list[dict[str, Any]]:
         Kind.models: MODELS,
         Kind.optimizers: OPTIMIZERS,
         Kind.schedules: SCHEDULES,
+        Kind.augmentations: AUGMENTATIONS,
+        Kind.averages: AVERAGES,
+        Kind.sparsities: SPARSITIES,
     }
     rows = []
     for entry in registries[kind]:
         row = {"name": entry.name, "summary": entry.summary, "options": _options(entry.options)}
-        if isinstance(entry.target, Rule):
-            row |= {"family": entry.target.family, "source": entry.target.source}
+        if isinstance(entry.target, Rule | Method):
+            row |= _traits(entry.target)
         rows.append(row)
     return rows
+
+
+def _traits(target: Rule | Method) -> dict[str, Any]:
+    """Return what an optimizer is and what it asks for."""
+    return {
+        "family": target.family,
+        "ranges": {
+            name: allowed
+            for name, field in target.options.model_fields.items()
+            if (allowed := _range(field))
+        },
+        "needs": sorted(target.needs),
+        "gradients a step": target.gradients if isinstance(target, Method) else "1",
+        "stacks": target.stacks if isinstance(target, Method) else True,
+        "source": target.source,
+    }
+
+
+def _range(field: FieldInfo) -> str:
+    """Return the bounds of a hyperparameter: "> 0, < 1"."""
+    signs = {Gt: ("gt", ">"), Ge: ("ge", "≥"), Lt: ("lt", "<"), Le: ("le", "≤")}
+    bounds = [
+        f"{sign} {getattr(bound, name):g}"
+        for bound in field.metadata
+        for kind, (name, sign) in signs.items()
+        if isinstance(bound, kind)
+    ]
+    return ", ".join(bounds)
+
+
+def _print_optimizers(rows: list[dict[str, Any]]) -> None:
+    """Print an optimizer a paragraph: they have too many columns for a table."""
+    for family in dict.fromkeys(row["family"] for row in rows):
+        print(f"\n{family.upper()}")
+        for row in (row for row in rows if row["family"] == family):
+            ranges = row["ranges"]
+            options = [
+                f"{name} = {value}" + (f" ({ranges[name]})" if name in ranges else "")
+                for name, value in row["options"].items()
+            ]
+            needs = [f"needs {NEEDS[need]}" for need in row["needs"]]
+            gradients = f"gradients a step: {row['gradients a step']}"
+            stacks = "runs share a cohort" if row["stacks"] else "each run trains alone"
+            print(f"  {row['name']}: {row['summary']}")
+            for line in (", ".join(options), "; ".join([gradients, stacks, *needs]), row["source"]):
+                print(fill(line, 96, initial_indent=" " * 6, subsequent_indent=" " * 8))
+    print("\nEvery torch.optim class goes by torch.optim:NAME, any other by package.module:NAME.")
 
 
 def _options(options: type[Options] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Commands that train: run, train, sweep, demo."""
+"""Commands that train one study: run, train, demo."""
 
 import json
 import re
@@ -13,7 +13,6 @@ import typer
 from thalweg import api
 from thalweg.cli.output import print_json, print_table, prints_aside
 from thalweg.cli.parameters import Backend, Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
-from thalweg.errors import InputError
 from thalweg.execute import Resources, plan_cohorts
 from thalweg.execute.estimate import estimate_seconds
 from thalweg.store import Store
@@ -54,7 +53,7 @@ def run(
     """Run a study and write its report. What is complete is never trained again."""
     with prints_aside():
         loaded = api.load_study(study, preset, seeds, overrides or ())
-    _run(loaded, out, jobs, device, backend, data, dry_run, as_json)
+    run_study(loaded, out, jobs, device, backend, data, dry_run, as_json)
 
 
 def demo(
@@ -65,7 +64,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run the whole tour on the built-in digits, and write a report."""
-    _run(api.recipe("demo"), out, jobs, device, backend, None, False, as_json)
+    run_study(api.recipe("demo"), out, jobs, device, backend, None, False, as_json)
 
 
 def train(
@@ -100,64 +99,15 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train one model with one optimizer."""
-    table = _table("train", name, model, task, optimizer, lr, epochs, batch_size, schedule)
+    table = study_table("train", name, model, task, optimizer, lr, epochs, batch_size, schedule)
     if clip_norm is not None:
         table["train"]["clip_norm"] = clip_norm
     with prints_aside():
         study = build_study(effective(table, None, seeds, overrides or ()))
-    _run(api.Study(study), out, jobs, device, backend, data, dry_run, as_json)
+    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json)
 
 
-def sweep(
-    model: Model,
-    task: Task,
-    lr: Annotated[
-        str, typer.Option("--lr", metavar="LOW..HIGH:POINTS", help="Geometric grid, 1e-3..1:8.")
-    ],
-    optimizer: Optimizer = "sgd",
-    epochs: Epochs = 10,
-    batch_size: BatchSize = 64,
-    schedule: Schedule = "constant",
-    seeds: Seeds = None,
-    overrides: Set = None,
-    name: Name = None,
-    out: Out = api.DEFAULT_OUT,
-    jobs: Jobs = None,
-    device: Device = "auto",
-    backend: Backend = "auto",
-    data: Data = None,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-) -> None:
-    """Sweep the learning rate over a grid, every point with the same seeds."""
-    grid = parse_grid(lr)
-    table = _table("sweep", name, model, task, optimizer, grid, epochs, batch_size, schedule)
-    with prints_aside():
-        study = build_study(effective(table, None, seeds, overrides or ()))
-    _run(api.Study(study), out, jobs, device, backend, data, dry_run, as_json)
-
-
-def parse_grid(text: str) -> list[float]:
-    """Return the geometric grid ``LOW..HIGH:POINTS``, rounded to six significant digits.
-
-    Raises:
-        InputError: The text is not of that form, or the bounds are not 0 < LOW < HIGH.
-    """
-    wanted = "must be LOW..HIGH:POINTS with 0 < LOW < HIGH and 2 to 1000 points, as in 1e-3..1:8"
-    match = re.fullmatch(r"([^.:]+(?:\.\d+[^.:]*)?)\.\.([^:]+):(\d+)", text.strip())
-    if match is None:
-        raise InputError(f"--lr {text!r}: {wanted}")
-    try:
-        low, high, points = float(match[1]), float(match[2]), int(match[3])
-    except ValueError:
-        raise InputError(f"--lr {text!r}: {wanted}") from None
-    if not (0 < low < high < float("inf") and 2 <= points <= 1000):
-        raise InputError(f"--lr {text!r}: {wanted}")
-    ratio = (high / low) ** (1 / (points - 1))
-    return [float(f"{low * ratio**i:.6g}") for i in range(points)]
-
-
-def _table(
+def study_table(
     command: str,
     name: str | None,
     model: str,
@@ -168,6 +118,7 @@ def _table(
     batch_size: Any,
     schedule: str,
 ) -> Table:
+    """Return the study of one model, task and optimizer that a command line asks for."""
     parts = (text.rpartition(":")[2] for text in (model, task, optimizer))
     made_up = "-".join([command, *parts])
     return {
@@ -186,7 +137,7 @@ def _table(
     }
 
 
-def _run(
+def run_study(
     study: api.Study,
     out: Path,
     jobs: int | None,
@@ -196,6 +147,7 @@ def _run(
     dry_run: bool,
     as_json: bool,
 ) -> None:
+    """Train what is missing, write the report and print the results, or with dry_run the plan."""
     if dry_run:
         _print_plan(study.plan, out, Resources.choose(device, jobs, data, backend), as_json)
         return
@@ -226,6 +178,9 @@ def _run(
 
 
 def _as_json(results: StudyResults, out: Path, report: Path) -> dict[str, Any]:
+    from thalweg.report.sensitivity import sensitivity_records  # imports Matplotlib
+    from thalweg.report.summary import verdicts
+
     figures = ("train_loss", "test_loss", "test_accuracy")
     costs = ("epochs", "examples", "gradient_evaluations", "seconds")
     runs = [
@@ -244,6 +199,8 @@ def _as_json(results: StudyResults, out: Path, report: Path) -> dict[str, Any]:
         "out": str(out.resolve()),
         "report": str(report.resolve()),
         "runs": runs,
+        "sensitivity": sensitivity_records(results),
+        "verdicts": verdicts(results),
     }
 
 
@@ -256,24 +213,32 @@ def summarize(results: StudyResults) -> list[dict[str, Any]]:
         for name in (results.selection, "test_loss", "test_accuracy"):
             values = group[name].drop_nulls().to_list()
             if values:
-                row[name] = _plus_minus(values)
+                row[name] = _figure(values, len(values) + statuses["diverged"])
         row["runs"] = ", ".join(f"{count} {status}" for status, count in statuses.items())
         row["seconds"] = group["seconds"].sum()
         rows.append(row)
     return rows
 
 
-def _plus_minus(values: Sequence[float]) -> str:
+def _figure(values: Sequence[float], runs: int) -> str:
+    """Mean ± half its interval; where runs diverged, the mean of the others, marked as such."""
     interval = mean_interval(values)
-    if interval.low is None or interval.high is None:
+    if len(values) < runs:
+        return f"{interval.mean:.4f} ({len(values)} of {runs})"
+    if interval.half_width is None:
         return f"{interval.mean:.4f}"
-    return f"{interval.mean:.4f} ± {(interval.high - interval.low) / 2:.4f}"
+    return f"{interval.mean:.4f} ± {interval.half_width:.4f}"
 
 
 def _print_summary(results: StudyResults) -> None:
     rows = summarize(results)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     print_table(rows, columns)
+    from thalweg.report.summary import verdicts  # imports Matplotlib
+
+    lines = verdicts(results)
+    if lines:
+        print("\n".join([*lines, ""]))
 
 
 def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool) -> None:

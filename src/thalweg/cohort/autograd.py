@@ -10,7 +10,6 @@ from torch.func import functional_call, vmap
 
 from thalweg.cohort.backend import Batch, GradientBackend
 from thalweg.cohort.layout import constants, trainable
-from thalweg.cohort.losses import example_losses
 from thalweg.cohort.matrix import Cohort
 from thalweg.data import LossName, Split
 from thalweg.randomness import global_stream
@@ -30,13 +29,20 @@ class AutogradBackend(GradientBackend):
         stochastic: The network draws random numbers when it trains (dropout); its draws then
             come from the stream ``(seed, "forward", step)`` of each run, and those of one that
             draws in evaluation too from ``(seed, "evaluation", example)``. Not possible stacked.
+        label_smoothing: Of the loss that is trained on.
     """
 
-    def __init__(self, loss: LossName, stacked: bool, stochastic: bool = False) -> None:
+    def __init__(
+        self,
+        loss: LossName,
+        stacked: bool,
+        stochastic: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
         if stacked and stochastic:
             raise ValueError("a network that draws random numbers cannot be stacked")
         # A captured step would replay the random numbers of its capture.
-        super().__init__(loss, capturable=not stochastic)
+        super().__init__(loss, not stochastic, label_smoothing)
         self._stacked = stacked
         self._stochastic = stochastic
         self._bound: Tensor | None = None
@@ -53,7 +59,7 @@ class AutogradBackend(GradientBackend):
         for k, module in enumerate(self._modules):
             x, y = (inputs, targets) if batch.shared else (inputs[k], targets[k])
             with self._draws(cohort, k, "forward", batch.step):
-                loss = example_losses(self._loss, module(x), y).mean()
+                loss = self._training_losses(module(x), y).mean()
             found = torch.autograd.grad(
                 loss, list(trainable(module).values()), materialize_grads=True
             )
@@ -82,10 +88,9 @@ class AutogradBackend(GradientBackend):
         self, inputs: Tensor, targets: Tensor, shared: bool, cohort: Cohort
     ) -> Tensor:
         module = self._modules[0].train()
-        name = self._loss
 
         def mean_loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-            return example_losses(name, functional_call(module, parameters, (x,)), y).mean()
+            return self._training_losses(functional_call(module, parameters, (x,)), y).mean()
 
         over = None if shared else 0
         losses = vmap(mean_loss, in_dims=(0, over, over))(
@@ -96,6 +101,20 @@ class AutogradBackend(GradientBackend):
         )
         torch._foreach_copy_(self._gradients, list(found))
         return losses.detach()
+
+    @torch.no_grad()
+    def losses(self, cohort: Cohort, batch: Batch) -> Tensor:
+        self._bind(cohort)
+        inputs, targets = batch.split.batch(batch.index)
+        kept = {name: buffer.clone() for name, buffer in cohort.buffers.items()}
+        losses = []
+        for k in range(cohort.rows):
+            x, y = (inputs, targets) if batch.shared else (inputs[k], targets[k])
+            named = cohort.layout.views(cohort.W[k]) | {n: kept[n][k] for n in kept}
+            with self._draws(cohort, k, "forward", batch.step):
+                outputs = functional_call(self._twice, named, (x,))
+            losses.append(self._training_losses(outputs, y).mean())
+        return torch.stack(losses)
 
     def product(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
         """By double backward: H·v = ∂(∂loss/∂w · v)/∂w."""
@@ -111,7 +130,7 @@ class AutogradBackend(GradientBackend):
             kept = {name: buffer[k] for name, buffer in cohort.buffers.items()}
             with self._draws(cohort, k, "forward", batch.step):
                 outputs = functional_call(self._twice, {**weights, **kept}, (x,))
-            loss = example_losses(self._loss, outputs, y).mean()
+            loss = self._training_losses(outputs, y).mean()
             leaves = list(weights.values())
             first = torch.autograd.grad(loss, leaves, create_graph=True, materialize_grads=True)
             flat = torch.cat([g.reshape(-1) for g in first])

@@ -61,11 +61,19 @@ class GradientBackend(ABC):
     Args:
         loss: The task's loss.
         capturable: Its gradient may be captured as a CUDA graph.
+        label_smoothing: Of the loss that is trained on; evaluation is without.
     """
 
-    def __init__(self, loss: LossName, capturable: bool = True) -> None:
+    def __init__(
+        self, loss: LossName, capturable: bool = True, label_smoothing: float = 0.0
+    ) -> None:
         self.capturable = capturable
         self._loss = loss
+        self._label_smoothing = label_smoothing
+
+    def _training_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the losses ``(B,)`` that are trained on."""
+        return example_losses(self._loss, outputs, targets, self._label_smoothing)
 
     @abstractmethod
     def gradient(self, cohort: Cohort, batch: Batch) -> Tensor:
@@ -85,6 +93,10 @@ class GradientBackend(ABC):
             batch: Examples.
             V: Directions ``(K, D)``.
         """
+
+    @abstractmethod
+    def losses(self, cohort: Cohort, batch: Batch) -> Tensor:
+        """Return the losses ``(K,)`` that `gradient` would, without the gradient."""
 
     @abstractmethod
     def outputs(self, cohort: Cohort, split: Split, examples: slice) -> Iterable[Tensor]:

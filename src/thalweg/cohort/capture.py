@@ -14,7 +14,14 @@ WARM_UP_STEPS = 3
 
 @runtime_checkable
 class Capturable(Protocol):
-    """An optimizer whose step splits into a part for the host and one for the device."""
+    """An optimizer whose step splits into a part for the host and one for the device.
+
+    Attributes:
+        capturable: Whether the second part is the same operations at every step.
+    """
+
+    @property
+    def capturable(self) -> bool: ...
 
     def advance(self, lr_scale: float | Tensor) -> None:
         """Write this step's number and learning rates into device tensors."""

@@ -19,11 +19,12 @@ class NativeBackend(GradientBackend):
     Args:
         loss: The task's loss.
         chain: The network's layers, as recognised.
+        label_smoothing: Of the loss that is trained on.
     """
 
-    def __init__(self, loss: LossName, chain: Chain) -> None:
-        super().__init__(loss)
-        self._kernel = Kernel(chain, loss)
+    def __init__(self, loss: LossName, chain: Chain, label_smoothing: float = 0.0) -> None:
+        super().__init__(loss, label_smoothing=label_smoothing)
+        self._kernel = Kernel(chain, loss, label_smoothing)
         self._samples: dict[int, tuple[Split, SampleTensors]] = {}
 
     def gradient(self, cohort: Cohort, batch: Batch) -> Tensor:
@@ -36,6 +37,14 @@ class NativeBackend(GradientBackend):
         samples = self._tensors(batch.split)
         self._kernel.product(cohort.W, V.contiguous(), samples, batch.index, out)
         return out
+
+    def losses(self, cohort: Cohort, batch: Batch) -> Tensor:
+        outputs = self._kernel.outputs(cohort.W, self._tensors(batch.split), batch.index)
+        targets = batch.split.batch_targets(batch.index)
+        rows = [targets] * cohort.rows if batch.shared else list(targets)
+        return torch.stack(
+            [self._training_losses(z, y).mean() for z, y in zip(outputs, rows, strict=True)]
+        )
 
     def outputs(self, cohort: Cohort, split: Split, examples: slice) -> Iterable[Tensor]:
         index = torch.arange(examples.start, examples.stop)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from thalweg.cohort.layout import constants, trainable
+from thalweg.cohort.oracle import Asked
 from thalweg.randomness import global_stream
 
 
@@ -17,17 +18,31 @@ class Cost:
 
     Attributes:
         examples: Examples whose gradient was computed.
-        gradient_evaluations: Minibatch gradients computed; a step that evaluates its closure
-            n times costs n.
-        flops: Floating-point operations of those gradients (forward and backward pass), by the
-            multiply-add count of PyTorch's operators; elementwise work is not counted.
+        gradient_evaluations: Minibatch gradients computed; a SAM step costs two, a pass over N
+            examples ⌈N / batch⌉.
+        loss_evaluations: Minibatch losses computed without a gradient, as line searches do.
+        products: Hessian-vector products over a minibatch.
+        flops: Floating-point operations of all these by the multiply-add count of PyTorch's
+            operators, elementwise work not counted: of a gradient what was counted, of a loss a
+            third of that, of a product twice that.
         seconds: The run's share of its cohort's wall time, training and evaluation.
     """
 
     examples: int = 0
     gradient_evaluations: int = 0
+    loss_evaluations: int = 0
+    products: int = 0
     flops: float = 0.0
     seconds: float = 0.0
+
+    def add(self, asked: Asked, batch_size: int, flops_per_example: float) -> None:
+        """Add what a step asked for."""
+        self.examples += asked.examples
+        self.gradient_evaluations += asked.gradient_evaluations
+        self.loss_evaluations += asked.loss_evaluations
+        self.products += asked.products
+        batches = asked.loss_evaluations / 3 + 2 * asked.products
+        self.flops += flops_per_example * (asked.examples + batch_size * batches)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

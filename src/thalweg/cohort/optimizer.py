@@ -1,29 +1,27 @@
 """What the training loop asks of an optimizer that acts on a cohort's rows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
-Closure = Callable[[], Tensor]
-"""Recompute the gradient of the current batch at the current weights into ``cohort.G`` (masked
-and clipped as in the step) and return the losses ``(K,)``."""
+from thalweg.cohort.oracle import Oracle
 
 
 class RowOptimizer(ABC):
     """An optimizer bound to the rows of one cohort."""
 
     @abstractmethod
-    def step(self, lr_scale: float | Tensor, closure: Closure) -> int:
-        """Update ``cohort.W`` in place from ``cohort.G``.
+    def step(self, lr_scale: float | Tensor, oracle: Oracle) -> None:
+        """Update ``cohort.W`` in place.
+
+        ``cohort.G`` holds the gradient of the current batch and ``oracle.losses`` its losses. Rows
+        must not depend on each other. Whatever ``W`` held in between, at the end it holds the
+        iterate.
 
         Args:
             lr_scale: The schedule's factor on the learning rate, a number or a column ``(K, 1)``.
-            closure: For optimizers that evaluate the gradient again within a step.
-
-        Returns:
-            How many times the closure was called.
+            oracle: For optimizers that need more than one gradient.
         """
 
     @abstractmethod
@@ -33,3 +31,10 @@ class RowOptimizer(ABC):
     @abstractmethod
     def load_row_state(self, row: int, state: Any) -> None:
         """Take up the state that `row_state` returned."""
+
+    def evaluated(self) -> Tensor | None:
+        """Return the weights ``(K, D)`` at which the runs are judged; None for ``cohort.W``.
+
+        Methods that average their iterates judge the average.
+        """
+        return None

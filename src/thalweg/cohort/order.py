@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from thalweg.randomness import generator
+from thalweg.randomness import by_seed
 
 
 def epoch_order(seeds: Sequence[int], epoch: int, examples: int) -> Tensor:
@@ -17,10 +17,4 @@ def epoch_order(seeds: Sequence[int], epoch: int, examples: int) -> Tensor:
     Returns:
         ``(N,)`` if all runs have one seed, else ``(K, N)``; int64.
     """
-    unique = {
-        seed: torch.randperm(examples, generator=generator(seed, "order", epoch))
-        for seed in set(seeds)
-    }
-    if len(unique) == 1:
-        return unique[seeds[0]]
-    return torch.stack([unique[seed] for seed in seeds])
+    return by_seed(seeds, lambda stream: torch.randperm(examples, generator=stream), "order", epoch)

@@ -3,21 +3,24 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from thalweg.cohort.backend import Batch, Evaluation, GradientBackend
+from thalweg.cohort.backend import Evaluation, GradientBackend
 from thalweg.cohort.capture import Capturable, CapturedStep
-from thalweg.cohort.clipping import clip_rows_
+from thalweg.cohort.constraint import Constraint
 from thalweg.cohort.cost import Cost
 from thalweg.cohort.matrix import Cohort
 from thalweg.cohort.optimizer import RowOptimizer
+from thalweg.cohort.oracle import Asked, Oracle
 from thalweg.cohort.order import epoch_order
 from thalweg.data import Task
+from thalweg.data.augmentation import Augmented
 
 CUDA_CHECK_STEPS = 64
 """On CUDA a look at the losses waits for the device, so divergence is looked for this rarely."""
@@ -37,6 +40,9 @@ class Settings:
         lr: Base learning rate of each run; None for an optimizer that has none.
         lr_scale: The schedule's factor at a step (from 0), one or a column ``(K, 1)``.
         flops_per_example: Operations of one example's gradient.
+        augmented: The training examples with their variants, of which every epoch draws one an
+            example; None for none.
+        constraint: What the weights must satisfy after every step; None for none.
     """
 
     epochs: int
@@ -47,6 +53,8 @@ class Settings:
     lr: Sequence[float | None]
     lr_scale: Callable[[int], float | Tensor]
     flops_per_example: float
+    augmented: Augmented | None = None
+    constraint: Constraint | None = None
 
 
 class Listener:
@@ -100,6 +108,9 @@ class Training:
         self._optimizer = optimizer
         self._frozen: dict[int, Tensor] = {}
         self._captured: dict[tuple[int, ...], CapturedStep] = {}
+        augmented = settings.augmented
+        split = task.train if augmented is None else augmented.split
+        self._oracle = Oracle(cohort, backend, split, len(task.train), settings.clip_norm)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -117,10 +128,12 @@ class Training:
             listener.on_start(self)
         clock = time.perf_counter()
         if self.epoch == 0 and not self.metrics[0]:
+            self._hold()
             self._record([])
         while not self.finished:
             train_loss = self._train_epoch(listeners)
             self.epoch += 1
+            self._hold()
             due = self.epoch % self.settings.evaluate_every == 0
             if due or self.epoch == self.settings.epochs:
                 self._record(train_loss)
@@ -133,7 +146,27 @@ class Training:
 
     def evaluate(self, split: str) -> Evaluation:
         """Evaluate every run, as it stands, on the named split."""
-        return self._backend.evaluate(self.cohort, self.task.splits[split])
+        with self.judged():
+            return self._backend.evaluate(self.cohort, self.task.splits[split])
+
+    @contextmanager
+    def judged(self) -> Iterator[None]:
+        """Let ``cohort.W`` hold the weights at which the runs are judged, such as an average of the
+        iterates, for the time of the context. Rows that have diverged keep theirs.
+        """
+        judged = self._optimizer.evaluated()
+        if judged is None:
+            yield
+            return
+        iterate = self.cohort.W.clone()
+        self.cohort.W.copy_(judged)
+        self._hold()
+        for row in self._frozen:
+            self.cohort.W[row] = iterate[row]
+        try:
+            yield
+        finally:
+            self.cohort.W.copy_(iterate)
 
     def seconds_per_epoch(self, steps: int = 4) -> float:
         """Measure how long an epoch takes, by a few steps and one evaluation.
@@ -157,6 +190,7 @@ class Training:
         """Return all that one run needs to go on from here, as a tree (see `checkpoint`)."""
         return {
             "weights": self.cohort.state(row),
+            "mask": None if self.cohort.mask is None else self.cohort.mask[row].clone(),
             "optimizer": self._optimizer.row_state(row),
             "epoch": self.epoch,
             "step": self.step,
@@ -168,6 +202,10 @@ class Training:
     def load_row_state(self, row: int, state: dict[str, Any]) -> None:
         """Take up the state that `row_state` returned; every row must come from the same epoch."""
         self.cohort.load_state(row, state["weights"])
+        if state.get("mask") is not None:
+            if self.cohort.mask is None:
+                self.cohort.mask = torch.ones_like(self.cohort.W, dtype=torch.bool)
+            self.cohort.mask[row] = state["mask"]
         self._optimizer.load_row_state(row, state["optimizer"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.costs[row] = Cost(**state["cost"])
@@ -175,6 +213,7 @@ class Training:
         self.diverged_step[row] = state["diverged_step"]
         if state["diverged_step"] is not None:
             self._frozen[row] = self.cohort.W[row].clone()
+            self._oracle.frozen.add(row)
 
     def _train_epoch(self, listeners: Sequence[Listener]) -> list[float]:
         """Take one epoch's steps; return each run's mean loss over its minibatches."""
@@ -198,32 +237,36 @@ class Training:
 
     def _order(self) -> Tensor:
         N = len(self.task.train)
-        if self.settings.batch_size is None or self.settings.batch_size >= N:
-            return torch.arange(N)  # a mean over the whole split has no order
         seeds = (0,) if self.settings.shared_order else self.cohort.seeds
-        return epoch_order(seeds, self.epoch, N)
+        if self.settings.batch_size is None or self.settings.batch_size >= N:
+            order = torch.arange(N)  # a mean over the whole split has no order
+        else:
+            order = epoch_order(seeds, self.epoch, N)
+        if self.settings.augmented is None:
+            return order
+        drawn = self.settings.augmented.draw(seeds, self.epoch)
+        return order + (
+            drawn[order] if drawn.ndim == 1 else drawn.gather(1, order.expand_as(drawn))
+        )
 
     def _take_step(self, index: Tensor) -> Tensor:
         scale = self.settings.lr_scale(self.step)
-        evaluations = 1
         capturable = index.is_cuda and self._backend.capturable
-        if capturable and isinstance(self._optimizer, Capturable):
-            losses = self._take_captured_step(self._optimizer, index, scale)
+        optimizer = self._optimizer
+        if capturable and isinstance(optimizer, Capturable) and optimizer.capturable:
+            losses = self._take_captured_step(optimizer, index, scale)
         else:
-            losses = self._gradient(index)
+            losses = self._oracle.draw(index, self.step)
             if not index.is_cuda:
                 self._freeze(losses)
-            for row in self._frozen:
-                self.cohort.G[row] = 0  # a stranger's optimizer may refuse what is not finite
-            evaluations += self._optimizer.step(scale, lambda: self._gradient(index))
-            self.cohort.hold_mask()
+            self._optimizer.step(scale, self._oracle)
+            self._hold()
         for row, weights in self._frozen.items():
             self.cohort.W[row] = weights
+        asked, size = self._oracle.asked, index.shape[-1]
         for row, cost in enumerate(self.costs):
             if row not in self._frozen:
-                cost.gradient_evaluations += evaluations
-                cost.examples += evaluations * index.shape[-1]
-                cost.flops = cost.examples * self.settings.flops_per_example
+                cost.add(asked, size, self.settings.flops_per_example)
         return losses
 
     def _take_captured_step(
@@ -234,22 +277,22 @@ class Training:
         if shape not in self._captured:
 
             def body(static_index: Tensor) -> Tensor:
-                losses = self._gradient(static_index)
+                losses = self._oracle.draw(static_index, self.step)
                 optimizer.apply()
-                self.cohort.hold_mask()
+                self._hold()
                 return losses
 
             changed = [self.cohort.W, *optimizer.tensors(), *self.cohort.buffers.values()]
             self._captured[shape] = CapturedStep(body, index, changed)
-        return self._captured[shape](index)
-
-    def _gradient(self, index: Tensor) -> Tensor:
-        batch = Batch(self.task.train, index, self.step)
-        losses = self._backend.gradient(self.cohort, batch)
-        self.cohort.mask_gradient()
-        if self.settings.clip_norm is not None:
-            clip_rows_(self.cohort.G, self.settings.clip_norm)
+        losses = self._captured[shape](index)
+        self._oracle.asked = Asked(index.shape[-1], 1)  # a replay counts nothing
         return losses
+
+    def _hold(self) -> None:
+        """Hold the weights to the mask and the constraint."""
+        self.cohort.hold_mask()
+        if self.settings.constraint is not None:
+            self.settings.constraint.apply(self.cohort, self.epoch)
 
     def _freeze(self, losses: Tensor) -> None:
         """Freeze the runs whose loss is not finite, at the weights they have now."""
@@ -260,6 +303,8 @@ class Training:
             if row not in self._frozen:
                 self._frozen[row] = self.cohort.W[row].clone()
                 self.diverged_step[row] = self.step
+                self._oracle.frozen.add(row)
+                self.cohort.G[row] = 0
 
     def _record(self, train_loss: list[float]) -> None:
         """Evaluate all runs and note their figures; one that is no longer finite is frozen."""

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import torch
 
+from thalweg import sparsity
 from thalweg.cohort.planner import Plan, Traits, examine, plan
 from thalweg.data import Task, load_task
+from thalweg.errors import InputError
 from thalweg.execute.options import Resources
 from thalweg.models import build_model
+from thalweg.optim import averaging
 from thalweg.optim.registry import needs_own_cohort, structure
 from thalweg.spec import Named, RunSpec
 from thalweg.store.store import Store
@@ -63,6 +66,10 @@ def cohort_key(spec: RunSpec) -> Hashable:
         spec.model,
         spec.train.epochs,
         spec.train.batch_size,
+        spec.train.label_smoothing,
+        spec.augment,
+        spec.average and averaging.structure(spec.average.name, spec.average.options),
+        spec.sparsity and sparsity.structure(spec.sparsity.name, spec.sparsity.options),
         spec.train.order,
         spec.train.evaluate_every,
         structure(spec.optimizer.name, spec.optimizer.options),
@@ -111,11 +118,21 @@ def plan_cohorts(
 
 
 def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
-    """Decide how so many runs like this one are computed, spread over the processes."""
+    """Decide how so many runs like this one are computed, spread over the processes.
+
+    Raises:
+        InputError: The training does not fit the task.
+    """
     size = spec.train.batch_size
+    task = load_named_task(spec.task, resources.data)
+    if spec.train.label_smoothing is not None and task.loss != "cross_entropy":
+        raise InputError(
+            f"train.label_smoothing = {spec.train.label_smoothing}: must be left out for task "
+            f"{spec.task.name!r}, which has no classes"
+        )
     return plan(
         find_traits(spec.task, spec.model, resources.data),
-        len(load_named_task(spec.task, resources.data).train) if size == "full" else int(size),
+        len(task.train) if size == "full" else int(size),
         runs,
         resources.jobs,
         torch.device(resources.device),

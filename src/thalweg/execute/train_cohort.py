@@ -14,20 +14,26 @@ from torch import Tensor
 from thalweg.cohort import (
     AutogradBackend,
     Cohort,
+    Constraint,
     GradientBackend,
     Listener,
     NativeBackend,
+    RowOptimizer,
     Settings,
     Training,
 )
 from thalweg.cohort.planner import Plan
+from thalweg.data import Task
+from thalweg.data.augmentation import Augmented, augment
 from thalweg.errors import ThalwegError
 from thalweg.execute.grouping import build_spec_model, find_traits, load_named_task
 from thalweg.execute.options import Resources
 from thalweg.optim.as_torch import zero_warning
+from thalweg.optim.averaging import average_iterates
 from thalweg.optim.registry import OPTIMIZERS, bind_optimizer
 from thalweg.optim.rule import Rule
 from thalweg.optim.schedules import Horizon, build_schedule
+from thalweg.sparsity import bind_sparsity
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store, common_checkpoint
 from thalweg.store.provenance import machine, source_hash, versions
@@ -159,14 +165,15 @@ def prepare(
     modules = [build_spec_model(spec, task) for spec in specs]
     traits = find_traits(first.task, first.model, resources.data)
     cohort = Cohort(modules, [spec.seed for spec in specs], device)
+    smoothing = first.train.label_smoothing or 0.0
     if plan.backend == "native" and traits.chain is not None:
-        backend: GradientBackend = NativeBackend(task.loss, traits.chain)
+        backend: GradientBackend = NativeBackend(task.loss, traits.chain, smoothing)
     else:
-        backend = AutogradBackend(task.loss, plan.stacked, traits.stochastic)
+        backend = AutogradBackend(task.loss, plan.stacked, traits.stochastic, smoothing)
     options = [spec.optimizer.options for spec in specs]
-    optimizer = bind_optimizer(first.optimizer.name, cohort, options)
     size = None if first.train.batch_size == "full" else int(first.train.batch_size)
     steps_per_epoch = -(-len(task.train) // (size or len(task.train)))
+    optimizer = _optimizer(specs, cohort, steps_per_epoch)
     horizon = Horizon(first.train.epochs * steps_per_epoch, steps_per_epoch)
     settings = Settings(
         epochs=first.train.epochs,
@@ -177,8 +184,33 @@ def prepare(
         lr=[o.get("lr") for o in options],
         lr_scale=_lr_scale(specs, horizon, cohort.W),
         flops_per_example=traits.flops,
+        augmented=_augmented(first, task),
+        constraint=_constraint(specs, cohort),
     )
     return Training(cohort, task, backend, optimizer, settings), _warnings(first, cohort)
+
+
+def _optimizer(specs: Sequence[RunSpec], cohort: Cohort, steps_per_epoch: int) -> RowOptimizer:
+    options = [spec.optimizer.options for spec in specs]
+    optimizer = bind_optimizer(specs[0].optimizer.name, cohort, options)
+    averages = [spec.average for spec in specs if spec.average is not None]
+    if not averages:
+        return optimizer
+    chosen = [average.options for average in averages]
+    return average_iterates(averages[0].name, optimizer, cohort, chosen, steps_per_epoch)
+
+
+def _augmented(spec: RunSpec, task: Task) -> Augmented | None:
+    if spec.augment is None:
+        return None
+    return augment(task.train, spec.augment.name, spec.augment.options)
+
+
+def _constraint(specs: Sequence[RunSpec], cohort: Cohort) -> Constraint | None:
+    named = [spec.sparsity for spec in specs if spec.sparsity is not None]
+    if not named:
+        return None
+    return bind_sparsity(named[0].name, cohort, [each.options for each in named])
 
 
 def _clip_norm(specs: Sequence[RunSpec], like: Tensor) -> float | Tensor | None:
@@ -256,6 +288,8 @@ def _finish(training: Training, runs: Sequence[RunDirectory], record: dict[str, 
             **figures,
             **record,
         }
-        run.finish(status, training.metrics[row], confusion, training.cohort.state(row))
+        with training.judged():
+            weights = training.cohort.state(row)
+        run.finish(status, training.metrics[row], confusion, weights)
     for run in runs:
         run.drop_checkpoints()

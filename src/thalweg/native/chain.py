@@ -77,7 +77,22 @@ def recognize(module: nn.Module, shape: tuple[int, ...], slices: Mapping[str, sl
         same = layers == _traced(module.eval(), shape, offset)
     if not same:
         raise Unsupported("it computes something else in evaluation than in training")
-    return Chain(tuple(layers), parameters)
+    return Chain(tuple(_pooled_first(layers)), parameters)
+
+
+def _pooled_first(layers: list[Layer]) -> list[Layer]:
+    """Return the layers with every ReLU that precedes a max pool moved behind it.
+
+    ReLU is monotone, so outputs are the same to the bit, and so are gradients: of equal maxima
+    both orders pick the first, or pass nothing because none is positive. Behind the pool it has
+    fewer elements, and the pool lies right on its convolution, whose kernels make use of that.
+    """
+    moved = list(layers)
+    for k in range(len(moved) - 1):
+        first, then = moved[k], moved[k + 1]
+        if (first.kind, first.activation, then.kind) == ("activation", "relu", "max_pool"):
+            moved[k : k + 2] = [then, activation("relu", then.output)]
+    return moved
 
 
 def _refuse_hooks(module: nn.Module) -> None:

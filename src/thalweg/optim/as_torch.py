@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import torch
 from torch.optim.optimizer import ParamsT
 
-from thalweg.optim import adam, exponentiated, sgd
 from thalweg.optim.rule import Rule
 from thalweg.validation import validate
 
@@ -55,12 +54,44 @@ class _RuleAsTorch(torch.optim.Optimizer):
                 if p.grad is None:
                     continue
                 state = self.state[p]
+                one = p.unsqueeze(0)  # a cohort of one row
                 if not state:
                     state["step"] = 0
-                    state["rule"] = self.rule.state(p, h)
+                    state["rule"] = self.rule.state(one, h)
                 state["step"] += 1
-                self.rule.update(p, p.grad, state["rule"], h, float(state["step"]))
+                t = float(state["step"])
+                self.rule.update(one, p.grad.unsqueeze(0), state["rule"], h, t)
         return loss
+
+
+class _AveragingRuleAsTorch(_RuleAsTorch):
+    """Base for a rule that averages: the parameters hold the iterate, at which gradients are taken,
+    from ``train()`` on, as at first, and the average, which is to be judged, from ``eval()`` on.
+    """
+
+    @torch.no_grad()
+    def eval(self) -> None:
+        """Let the parameters hold the average, for evaluation; nothing if they do."""
+        for group in self.param_groups:
+            h = SimpleNamespace(**{key: group[key] for key in self._names()})
+            for p in group["params"]:
+                state = self.state[p]
+                if state and "iterate" not in state:
+                    state["iterate"] = p.clone()
+                    average = self.rule.evaluated(p.unsqueeze(0), state["rule"], h)
+                    p.copy_(average.squeeze(0))
+
+    @torch.no_grad()
+    def train(self) -> None:
+        """Let the parameters hold the iterate again, to go on training; nothing if they do."""
+        for p, state in self.state.items():
+            if "iterate" in state:
+                p.copy_(state.pop("iterate"))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        if any("iterate" in state for state in self.state.values()):
+            raise RuntimeError(f"{self.rule.name}: call train() after eval() and before step()")
+        return super().step(closure)
 
 
 def zero_warning(rule: Rule, zeros: int, where: str = "") -> str:
@@ -71,21 +102,8 @@ def zero_warning(rule: Rule, zeros: int, where: str = "") -> str:
     )
 
 
-class SGD(_RuleAsTorch):
-    __doc__ = sgd.SGD.__doc__
-    rule = sgd.SGD()
-
-
-class Adam(_RuleAsTorch):
-    __doc__ = adam.Adam.__doc__
-    rule = adam.Adam()
-
-
-class AdamW(_RuleAsTorch):
-    __doc__ = adam.AdamW.__doc__
-    rule = adam.AdamW()
-
-
-class SGDEG(_RuleAsTorch):
-    __doc__ = exponentiated.SGDEG.__doc__
-    rule = exponentiated.SGDEG()
+def torch_class(rule: Rule) -> type[_RuleAsTorch]:
+    """Return the rule as an optimizer class of PyTorch's interface."""
+    name = type(rule).__name__
+    base = _AveragingRuleAsTorch if rule.averages else _RuleAsTorch
+    return type(name, (base,), {"rule": rule, "__doc__": type(rule).__doc__})

@@ -7,15 +7,23 @@ import torch
 
 from thalweg.cohort import Cohort, RowOptimizer
 from thalweg.errors import InputError
-from thalweg.optim.adam import Adam, AdamW
-from thalweg.optim.adapter import TorchOptimizer, needs_closure
-from thalweg.optim.exponentiated import SGDEG
+from thalweg.optim import (
+    adaptive,
+    exponentiated,
+    flatness,
+    noise_reduction,
+    plain,
+    second_order,
+    step_size,
+)
+from thalweg.optim.adapter import TorchOptimizer
+from thalweg.optim.method import Method
 from thalweg.optim.rule import Rule, RuleOptimizer
-from thalweg.optim.sgd import SGD
+from thalweg.optim.zoo import construct, needs_of, refusal
 from thalweg.registry import Entry, Registry, check_keywords
 from thalweg.validation import brief, validate
 
-Target = Rule | type[torch.optim.Optimizer]
+Target = Rule | Method | type[torch.optim.Optimizer]
 
 
 def _adopt(reference: str, target: Any) -> Entry[Target]:
@@ -26,8 +34,10 @@ def _adopt(reference: str, target: Any) -> Entry[Target]:
 
 
 OPTIMIZERS: Registry[Target] = Registry("optimizer", _adopt)
-for _rule in (SGD(), Adam(), AdamW(), SGDEG()):
-    OPTIMIZERS.add(_rule.name, _rule.summary, _rule.options, _rule)
+FAMILIES = (plain, adaptive, exponentiated, noise_reduction, second_order, step_size, flatness)
+OWN: tuple[Rule | Method, ...] = tuple(own for family in FAMILIES for own in family.OWN)
+for _own in OWN:
+    OPTIMIZERS.add(_own.name, _own.summary, _own.options, _own)
 
 
 def check_optimizer(name: str, options: Mapping[str, Any], path: str = "") -> dict[str, Any]:
@@ -40,10 +50,13 @@ def check_optimizer(name: str, options: Mapping[str, Any], path: str = "") -> di
     if entry.options is not None:
         return validate(entry.options, options, path).model_dump()
     assert isinstance(entry.target, type)
+    why = refusal(entry.target)
+    if why is not None:
+        raise InputError(f"{path or 'optimizer'}: {name} {why}")
     check_keywords(name, entry.target, dict(options), reserved=1)
     probe = [torch.nn.Parameter(torch.ones(2, 2))]
     try:
-        entry.target(probe, **options)
+        construct(entry.target, probe, options)
     except Exception as error:  # a stranger's code may raise anything
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
         raise InputError(
@@ -55,7 +68,7 @@ def check_optimizer(name: str, options: Mapping[str, Any], path: str = "") -> di
 def structure(name: str, options: Mapping[str, Any]) -> Hashable:
     """Return what must agree for two runs to train in one cohort."""
     entry = OPTIMIZERS[name]
-    if isinstance(entry.target, Rule):
+    if isinstance(entry.target, Rule | Method):
         checked = validate(entry.target.options, options)
         return (name, entry.target.structure(checked))
     return name
@@ -64,7 +77,16 @@ def structure(name: str, options: Mapping[str, Any]) -> Hashable:
 def needs_own_cohort(name: str) -> bool:
     """Return whether each run must be a cohort of its own (closures are about one run)."""
     target = OPTIMIZERS[name].target
-    return isinstance(target, type) and needs_closure(target)
+    if isinstance(target, Method):
+        return not target.stacks
+    return isinstance(target, type) and "closure" in needs_of(target)
+
+
+def averages_iterates(name: str) -> bool:
+    """Return whether an optimizer's runs are judged at an average of its own."""
+    target = OPTIMIZERS[name].target
+    needs = target.needs if isinstance(target, Rule | Method) else needs_of(target)
+    return "average" in needs
 
 
 def bind_optimizer(
@@ -75,4 +97,6 @@ def bind_optimizer(
     if isinstance(target, Rule):
         checked = [validate(target.options, options) for options in hyperparameters]
         return RuleOptimizer(target, cohort, checked)
+    if isinstance(target, Method):
+        return target.bind(cohort, [validate(target.options, o) for o in hyperparameters])
     return TorchOptimizer(target, cohort, [dict(options) for options in hyperparameters])

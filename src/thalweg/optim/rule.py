@@ -13,8 +13,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from thalweg.cohort import Closure, Cohort, RowOptimizer
+from thalweg.cohort import Cohort, Oracle, RowOptimizer
 from thalweg.validation import Options
+
+CACHED_WEIGHTS = 1 << 16
+"""Weights a rule is called for at a time on a CPU: 256 KiB a matrix."""
 
 Value = float | Tensor
 """A hyperparameter as a rule sees it: a number, or a column ``(K, 1)`` of one a run."""
@@ -36,6 +39,11 @@ class Rule(ABC):
         source: Where the update is published.
         options: The hyperparameters.
         freezes_zeros: A weight that is exactly 0 stays so for ever.
+        by_parameter: The update does not act on each weight alone: it is called for one parameter
+            at a time, with its shape.
+        averages: The runs are judged at other weights than the iterate: see `evaluated`.
+        capturable: On CUDA a step may be captured as a graph. False for a rule that does other
+            things at some steps than at others, or whose operations wait for the host.
     """
 
     name: ClassVar[str]
@@ -44,18 +52,25 @@ class Rule(ABC):
     source: ClassVar[str]
     options: type[Hyperparameters]
     freezes_zeros: ClassVar[bool] = False
+    by_parameter: ClassVar[bool] = False
+    averages: ClassVar[bool] = False
+    capturable: ClassVar[bool] = True
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it needs beyond the gradient, of `thalweg.optim.needs.NEEDS`."""
+        found = {"shapes": self.by_parameter, "average": self.averages}
+        return frozenset(name for name, needed in found.items() if needed)
 
     def structure(self, h: Any) -> Hashable:
         """Return what must agree for runs to share a cohort: whatever changes the code path.
 
         By default every hyperparameter that is not a float.
         """
-        return tuple(
-            (key, getattr(h, key)) for key, kind in _kinds(self.options).items() if kind != "float"
-        )
+        return structure_of(self.options, h)
 
     def state(self, w: Tensor, h: Any) -> dict[str, Tensor]:
-        """Return the initial state: named tensors of the shape of ``w``."""
+        """Return the initial state: named tensors whose first dimension is that of ``w``."""
         return {}
 
     @abstractmethod
@@ -63,12 +78,17 @@ class Rule(ABC):
         """Update ``w`` and ``state`` in place.
 
         Args:
-            w: Weights, any shape the hyperparameters broadcast against.
+            w: Weights of some runs, ``(K, D)``; for a rule ``by_parameter`` one parameter of them,
+                ``(K, *shape)``. A rule of neither kind must do with any shape.
             g: Gradient, the same shape; left as it is.
             state: What `state` returned, as changed by the steps before.
-            h: Hyperparameters by name, each a `Value`.
+            h: Hyperparameters by name, each a `Value` that broadcasts against ``w``.
             t: Number of this step, from 1; on CUDA a double-precision tensor ``(1, 1)``.
         """
+
+    def evaluated(self, w: Tensor, state: Mapping[str, Tensor], h: Any) -> Tensor:
+        """Return the weights at which a run is judged, for a rule that ``averages``."""
+        return w
 
 
 def add_scaled_(x: Tensor, y: Tensor, factor: Value) -> None:
@@ -86,18 +106,88 @@ def add_weight_decay(g: Tensor, term: Tensor, factor: Value) -> Tensor:
     return g.add(term, alpha=factor) if factor else g
 
 
-def _kinds(options: type[Hyperparameters]) -> dict[str, str]:
-    return {
-        name: "float" if field.annotation is float else "static"
-        for name, field in options.model_fields.items()
-    }
+def structure_of(options: type[Hyperparameters], h: Any) -> Hashable:
+    """Return every hyperparameter that is not a float, by name."""
+    return tuple(
+        (key, getattr(h, key)) for key in options.model_fields if not is_float(options, key)
+    )
 
 
-class RuleOptimizer(RowOptimizer):
+def is_float(options: type[Hyperparameters], key: str) -> bool:
+    """Return whether a hyperparameter may differ between the rows of a cohort."""
+    return options.model_fields[key].annotation is float
+
+
+class RowsWithState(RowOptimizer):
+    """Base of optimizers whose state is named tensors, one row a run.
+
+    A hyperparameter that all runs share is held as a number, which is faster; the others as a
+    column ``(K, 1)``.
+
+    Args:
+        options: Names and kinds of the hyperparameters.
+        cohort: The rows.
+        hyperparameters: One set a run.
+
+    Attributes:
+        cohort: The rows.
+        h: Hyperparameters by name, each a `Value`; ``h.lr`` is that of the current step.
+        t: Number of the current step, from 1; on CUDA a double-precision tensor ``(1, 1)``.
+        state: Named tensors whose first dimension is the run.
+    """
+
+    def __init__(
+        self,
+        options: type[Hyperparameters],
+        cohort: Cohort,
+        hyperparameters: Sequence[Hyperparameters],
+    ) -> None:
+        self.cohort = cohort
+        self.h = SimpleNamespace()
+        for name in options.model_fields:
+            values = [getattr(h, name) for h in hyperparameters]
+            shared = not is_float(options, name) or len(set(values)) == 1
+            # On CUDA a captured step holds numbers for ever: the learning rate must not be one.
+            column = not shared or (name == "lr" and cohort.W.is_cuda)
+            setattr(self.h, name, self._column(values) if column else values[0])
+        self._base_lr: Value = self.h.lr
+        if isinstance(self._base_lr, Tensor):
+            self.h.lr = self._base_lr.clone()
+        self._step = 0
+        self.t: Value = self._column([0.0]).double() if cohort.W.is_cuda else 0.0
+        self.state: dict[str, Tensor] = {}
+
+    def advance(self, lr_scale: float | Tensor) -> None:
+        """Count the step and set its learning rates."""
+        self._step += 1
+        if isinstance(self.t, Tensor):
+            self.t.fill_(self._step)
+        else:
+            self.t = float(self._step)
+        if isinstance(self.h.lr, Tensor) and isinstance(self._base_lr, Tensor):
+            torch.mul(self._base_lr, lr_scale, out=self.h.lr)
+        else:
+            self.h.lr = self._base_lr * lr_scale
+
+    def tensors(self) -> list[Tensor]:
+        return list(self.state.values())
+
+    def row_state(self, row: int) -> Any:
+        state = {name: tensor[row].clone() for name, tensor in self.state.items()}
+        return {"step": self._step, "state": state}
+
+    def load_row_state(self, row: int, state: Any) -> None:
+        self._step = state["step"]
+        for name, tensor in self.state.items():
+            tensor[row].copy_(state["state"][name])
+
+    def _column(self, values: Sequence[float]) -> Tensor:
+        W = self.cohort.W
+        return torch.tensor(values, dtype=W.dtype, device=W.device).unsqueeze(1)
+
+
+class RuleOptimizer(RowsWithState):
     """A rule bound to the rows of a cohort, each with hyperparameters of its own.
-
-    A hyperparameter that all runs share is handed to the rule as a number, which is faster; the
-    others as a column.
 
     Args:
         rule: The update.
@@ -110,57 +200,74 @@ class RuleOptimizer(RowOptimizer):
     ) -> None:
         if len({rule.structure(h) for h in hyperparameters}) != 1:
             raise ValueError("the runs of a cohort must share their optimizer's structure")
+        super().__init__(rule.options, cohort, hyperparameters)
         self._rule = rule
-        self._cohort = cohort
-        self._values = SimpleNamespace()
-        for name, kind in _kinds(rule.options).items():
-            values = [getattr(h, name) for h in hyperparameters]
-            shared = kind == "static" or len(set(values)) == 1
-            # On CUDA a captured step holds numbers for ever: the learning rate must not be one.
-            column = not shared or (name == "lr" and cohort.W.is_cuda)
-            setattr(self._values, name, self._column(values) if column else values[0])
-        self._base_lr: Value = self._values.lr
-        if isinstance(self._base_lr, Tensor):
-            self._values.lr = self._base_lr.clone()
-        self._step = 0
-        self._t: Value = self._column([0.0]).double() if cohort.W.is_cuda else 0.0
-        self._state = rule.state(cohort.W, hyperparameters[0])
+        # What the rule is called for: all weights at once, or one parameter after the other.
+        whole = {"": slice(0, cohort.layout.size)}
+        self._columns = cohort.layout.slices if rule.by_parameter else whole
+        self._shapes = dict(zip(cohort.layout.names, cohort.layout.shapes, strict=True))
+        for name in self._columns:
+            for key, tensor in rule.state(self._part(cohort.W, name), hyperparameters[0]).items():
+                self.state[_key(name, key)] = tensor
 
-    def step(self, lr_scale: float | Tensor, closure: Closure) -> int:
+    @property
+    def capturable(self) -> bool:
+        return self._rule.capturable
+
+    def step(self, lr_scale: float | Tensor, oracle: Oracle) -> None:
         self.advance(lr_scale)
         self.apply()
-        return 0
-
-    def advance(self, lr_scale: float | Tensor) -> None:
-        """Count the step and set its learning rates."""
-        self._step += 1
-        if isinstance(self._t, Tensor):
-            self._t.fill_(self._step)
-        else:
-            self._t = float(self._step)
-        if isinstance(self._values.lr, Tensor) and isinstance(self._base_lr, Tensor):
-            torch.mul(self._base_lr, lr_scale, out=self._values.lr)
-        else:
-            self._values.lr = self._base_lr * lr_scale
 
     def apply(self) -> None:
         """Update the weights at the learning rates that `advance` set."""
-        self._rule.update(self._cohort.W, self._cohort.G, self._state, self._values, self._t)
+        W, G = self.cohort.W, self.cohort.G
+        # A rule passes over the matrix several times: on a CPU a few rows at a time, so that
+        # operands and temporaries stay in the cache; a rule that may multiply matrices one by one,
+        # since a batched product may round a row otherwise than the product of that row alone.
+        cached = 1 if self._rule.by_parameter else max(1, CACHED_WEIGHTS // W.shape[1])
+        together = len(W) if W.is_cuda else cached
+        for name in self._columns:
+            w, g, state = self._part(W, name), self._part(G, name), self._own(name)
+            for rows in (slice(k, k + together) for k in range(0, len(W), together)):
+                part = {key: tensor[rows] for key, tensor in state.items()}
+                self._rule.update(w[rows], g[rows], part, self._values(rows, w.ndim), self.t)
 
-    def tensors(self) -> list[Tensor]:
-        return list(self._state.values())
+    def evaluated(self) -> Tensor | None:
+        if not self._rule.averages:
+            return None
+        found = torch.empty_like(self.cohort.W)
+        for name in self._columns:
+            w = self._part(self.cohort.W, name)
+            h = self._values(slice(None), w.ndim)
+            self._part(found, name).copy_(self._rule.evaluated(w, self._own(name), h))
+        return found
 
-    def row_state(self, row: int) -> Any:
+    def _part(self, matrix: Tensor, name: str) -> Tensor:
+        part = matrix[:, self._columns[name]]
+        return part.view(len(part), *self._shapes[name]) if name else part
+
+    def _own(self, name: str) -> dict[str, Tensor]:
+        """Return the state of one parameter, or of all weights where the name is empty."""
+        if not name:
+            return self.state
+        prefix = _key(name, "")
         return {
-            "step": self._step,
-            "state": {name: tensor[row].clone() for name, tensor in self._state.items()},
+            key.removeprefix(prefix): tensor
+            for key, tensor in self.state.items()
+            if key.startswith(prefix)
         }
 
-    def load_row_state(self, row: int, state: Any) -> None:
-        self._step = state["step"]
-        for name, tensor in self._state.items():
-            tensor[row].copy_(state["state"][name])
+    def _values(self, rows: slice, dimensions: int) -> SimpleNamespace:
+        """Return the hyperparameters of some rows, columns shaped to broadcast against weights."""
+        shape = (-1, *[1] * (dimensions - 1))
+        return SimpleNamespace(
+            **{
+                key: value[rows].view(shape) if isinstance(value, Tensor) else value
+                for key, value in vars(self.h).items()
+            }
+        )
 
-    def _column(self, values: Sequence[float]) -> Tensor:
-        W = self._cohort.W
-        return torch.tensor(values, dtype=W.dtype, device=W.device).unsqueeze(1)
+
+def _key(parameter: str, name: str) -> str:
+    """Return under which name the state of one parameter is kept."""
+    return f"{parameter}/{name}" if parameter else name

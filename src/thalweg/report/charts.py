@@ -89,7 +89,16 @@ class Heatmap:
     columns: Sequence[str]
 
 
-Layer = Line | Points | Heatmap
+@dataclass(frozen=True)
+class Shade:
+    """A range of the horizontal axis, over the whole height: where an optimum may lie."""
+
+    style: Style
+    low: float
+    high: float
+
+
+Layer = Line | Points | Heatmap | Shade
 
 
 @dataclass(frozen=True)

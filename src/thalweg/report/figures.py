@@ -15,6 +15,7 @@ from thalweg.report.charts import (
     Line,
     Number,
     Points,
+    Shade,
     finite,
     grid_ticks,
     log_ticks,
@@ -34,6 +35,7 @@ from thalweg.report.formats import (
     plural,
 )
 from thalweg.report.panels import Arm, Panel
+from thalweg.report.search import search_charts
 from thalweg.report.sensitivity import LEARNING_RATE, Sensitivity, axis_name, sensitivities
 from thalweg.report.slug import slug
 from thalweg.store.results import StudyResults
@@ -88,10 +90,15 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
         Section(
             "Sensitivity to hyperparameters",
             "The selection metric at every grid point: mean over seeds with a 95 % paired "
-            "bootstrap band. The star is the optimum, its bar the bootstrap interval of the "
-            "optimum; a cross at the border marks a point at which a run diverged, which has no "
-            "finite mean.",
+            "bootstrap band. The star is the optimum, its bar and the shade the 95 % bootstrap "
+            "interval of the optimum; a cross at the border marks a point at which a run "
+            "diverged, which has no finite mean.",
             (Group("", tuple(c for p in panels for c in sensitivity_charts(p))),),
+        ),
+        Section(
+            "Random search",
+            "What the draws gave by the selection metric. The star is the selected draw.",
+            (Group("", tuple(c for p in panels for c in search_charts(results, p))),),
         ),
         Section(
             "Accuracy by class",
@@ -322,20 +329,21 @@ def _sensitivity_chart(panel: Panel, axis: str, curves: Sequence[Sensitivity]) -
     points = [point for member in curves for point in member.curve.points]
     means = finite(point.mean for point in points)
     log_y = not is_accuracy(metric) and min(means, default=0) > 0 and max(means) > 10 * min(means)
-    ends = [e for e in finite(e for p in points for e in (p.low, p.high)) if not log_y or e > 0]
+    ends = [e for e in finite(e for p in points for e in p.mean_band or ()) if not log_y or e > 0]
     low, high = padded([scale(v) for v in (*means, *ends)], log_y, 0.1)
-    positive = all(point.rate > 0 for point in points)
-    rates = sorted({point.rate for point in points})
+    positive = all(point.value > 0 for point in points)
+    values = sorted({point.value for point in points})
     layers: list[Layer] = []
     optima: list[str] = []
-    words: list[str] = []
     for index, member in enumerate(curves):
         layers.append(_sensitivity_line(member, scale))
         optimum = _optimum(member, metric)
         if optimum is not None:
+            if member.curve.interval is not None:
+                layers.append(Shade(member.style, *member.curve.interval))
             layers.append(optimum)
-            optima.append(f"{optimum.hover[0]}.")
-        # Crosses of several arms at one rate are stacked from the worse border inwards.
+            optima.append(member.verdict(metric))
+        # Crosses of several arms at one value are stacked from the worse border inwards.
         share = 0.03 + 0.04 * (index % 6)
         border = share if is_accuracy(metric) else 1 - share
         height = low * (high / low) ** border if log_y else low + border * (high - low)
@@ -345,19 +353,16 @@ def _sensitivity_chart(panel: Panel, axis: str, curves: Sequence[Sensitivity]) -
                 Points(
                     member.label,
                     member.style,
-                    [point.rate for point in diverged],
+                    [point.value for point in diverged],
                     [height] * len(diverged),
                     "cross",
                     [
-                        f"{clipped(member.label)} at {number(p.rate)}: "
+                        f"{clipped(member.label)} at {number(p.value)}: "
                         f"{p.diverged} of {p.count} diverged, median "
                         + metric_value(metric, p.median)
                         for p in diverged
                     ],
                 )
-            )
-            words.append(
-                f"{member.label} diverged at " + ", ".join(number(point.rate) for point in diverged)
             )
     name = axis_name(axis)
     warnings = [text for member in curves if (text := member.warning(metric))]
@@ -365,13 +370,13 @@ def _sensitivity_chart(panel: Panel, axis: str, curves: Sequence[Sensitivity]) -
         name=slug("sensitivity", panel.task, panel.model, name, metric),
         title=f"{metric_name(metric).capitalize()} against {name}: {panel.title}",
         description=f"{axis_title(metric)} against {name} on {panel.title}. "
-        + " ".join([*optima, *(f"{text}." for text in words)]),
+        + " ".join(member.verdict(metric) for member in curves),
         caption=" ".join([*optima, *warnings]),
         x=Axis(
             (name if axis != LEARNING_RATE else "Learning rate"),
             positive,
-            padded(rates, positive),
-            grid_ticks(rates, positive),
+            padded(values, positive),
+            grid_ticks(values, positive),
         ),
         y=Axis(axis_title(metric), log_y, (low, high), log_ticks((low, high)) if log_y else None),
         layers=tuple(layers),
@@ -386,10 +391,10 @@ def _sensitivity_line(member: Sensitivity, scale: Callable[[float], float]) -> L
     return Line(
         member.label,
         member.style,
-        [point.rate for point in points],
+        [point.value for point in points],
         scaled([point.mean for point in points]),
-        scaled([point.low for point in points]),
-        scaled([point.high for point in points]),
+        scaled([point.mean_band[0] if point.mean_band else None for point in points]),
+        scaled([point.mean_band[1] if point.mean_band else None for point in points]),
         markers=True,
     )
 
@@ -402,16 +407,16 @@ def _optimum(member: Sensitivity, metric: str) -> Points | None:
     best = curve.points[curve.best]
     if best.mean is None or math.isinf(best.mean):
         return None
-    bounds = _bounds(curve.optimum_low, curve.optimum_high, float)
+    bounds = curve.interval
     within = f", optimum within [{bounds[0]:.3g}, {bounds[1]:.3g}]" if bounds else ""
     return Points(
         member.label,
         member.style,
-        [best.rate],
+        [best.value],
         [_scale(metric)(best.mean)],
         "star",
         [
-            f"{clipped(member.label)}: best at {number(best.rate)} "
+            f"{clipped(member.label)}: best at {number(best.value)} "
             f"({metric_value(metric, best.mean)}){within}"
         ],
         x_interval=[bounds],

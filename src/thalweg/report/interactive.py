@@ -19,11 +19,21 @@ from thalweg.report.charts import (
     Line,
     Number,
     Points,
+    Shade,
     cell_text,
     runs_of_finite,
 )
 from thalweg.report.formats import clipped
-from thalweg.report.palette import BAND_OPACITY, HEAT, HEAT_OPACITY, colour, dash, rgba, symbol
+from thalweg.report.palette import (
+    BAND_OPACITY,
+    HEAT,
+    HEAT_OPACITY,
+    SHADE_OPACITY,
+    colour,
+    dash,
+    rgba,
+    symbol,
+)
 
 SIZES = {"dot": 9, "small": 5, "star": 15, "cross": 9}
 
@@ -35,6 +45,14 @@ def interactive_figure(chart: Chart) -> go.Figure:
     for layer in chart.layers:
         if isinstance(layer, Heatmap):
             figure.add_trace(_heatmap(layer))
+        elif isinstance(layer, Shade):
+            figure.add_vrect(
+                layer.low,
+                layer.high,
+                fillcolor=rgba(colour(layer.style), SHADE_OPACITY),
+                line_width=0,
+                layer="below",
+            )
         elif isinstance(layer, Line):
             figure.add_traces(_line(layer))
             named.add(layer.label)

@@ -22,6 +22,9 @@ HEAT_OPACITY = 0.75
 
 BAND_OPACITY = 0.16
 
+SHADE_OPACITY = 0.07
+"""Of a range over the whole height, fainter than the bands that cross it."""
+
 
 def colour(style: Style) -> str:
     return COLOURS[style.colour % len(COLOURS)]

@@ -1,15 +1,20 @@
 """How the selection metric depends on a numeric hyperparameter: one curve an arm."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from thalweg.report.charts import Style
-from thalweg.report.formats import is_accuracy, metric_name, number
-from thalweg.report.panels import Arm, Panel, Point, matrix
-from thalweg.study.statistics import LearningRateCurve, learning_rate_curve
+from thalweg.report.formats import is_accuracy, metric_name, metric_value, number
+from thalweg.report.panels import Arm, Panel, Point, matrix, panels
+from thalweg.store.results import StudyResults
+from thalweg.study.ranges import range_text
+from thalweg.study.sensitivity import SensitivityCurve, sensitivity_curve
 
 LEARNING_RATE = "optimizer.lr"
+
+LONGEST_LIST = 14
+"""Values up to which an extended grid is written out."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Sensitivity:
     style: Style
     axis: str
     others: str
-    curve: LearningRateCurve
+    curve: SensitivityCurve
     selected: bool
 
     @property
@@ -50,11 +55,38 @@ class Sensitivity:
         )
         if self.axis != LEARNING_RATE or not self.curve.suggested:
             return sentence
-        tried = {point.rate for point in self.curve.points}
+        if self.curve.suggested_range is not None:
+            return f"{sentence} Try --lr {range_text(self.curve.suggested_range)}."
+        if len(self.curve.suggested) > LONGEST_LIST:
+            return sentence
+        tried = {point.value for point in self.curve.points}
         grid = ", ".join(
-            f"{rate:g}" if rate in tried else number(rate, 2) for rate in self.curve.suggested
+            f"{value:g}" if value in tried else number(value, 2) for value in self.curve.suggested
         )
         return f"{sentence} Try lr = [{grid}]."
+
+    def verdict(self, metric: str) -> str:
+        """The optimum with its interval, the stable range and the divergence, in sentences."""
+        curve, name = self.curve, axis_name(self.axis)
+        best = None if curve.best is None else curve.points[curve.best]
+        if best is None or best.mean is None:
+            return f"{self.label}: no {name} has a run with a finite result."
+        of = f"mean {metric_name(metric)} {metric_value(metric, best.mean)}"
+        found = [f"{self.label}: best {name} {number(best.value)} ({of})"]
+        if curve.interval is not None:
+            found.append(f", 95 % interval of the optimum {span(curve.interval)}")
+        if curve.refined is not None:
+            found.append(f", by a parabola through its neighbours {number(curve.refined, 2)}")
+        found.append(".")
+        if curve.stable is not None and curve.stable[0] < curve.stable[1]:
+            found.append(f" Means lie within the optimum's band from {span(curve.stable)}.")
+        if curve.diverging:
+            safe = curve.largest_safe
+            found.append(
+                f" Runs diverged at {', '.join(map(number, curve.diverging))}"
+                + (f"; the largest without is {number(safe)}." if safe is not None else ".")
+            )
+        return "".join(found)
 
 
 def sensitivities(panel: Panel) -> dict[str, list[Sensitivity]]:
@@ -67,7 +99,32 @@ def sensitivities(panel: Panel) -> dict[str, list[Sensitivity]]:
         axis = _numeric_axis(arm.points)
         if axis is not None:
             found.setdefault(axis, []).extend(_curves(arm, axis, panel.metric))
+    found = {axis: curves for axis, curves in found.items() if curves}
     return dict(sorted(found.items(), key=lambda item: item[0] != LEARNING_RATE))
+
+
+def sensitivity_records(results: StudyResults) -> list[dict[str, Any]]:
+    """Return every curve of a study as plain values."""
+    return [
+        {
+            "task": panel.task,
+            "model": panel.model,
+            "arm": member.arm.name,
+            "hyperparameter": member.axis,
+            "others": member.others,
+            "metric": panel.metric,
+            **asdict(member.curve),
+        }
+        for panel in panels(results)
+        for curves in sensitivities(panel).values()
+        for member in curves
+    ]
+
+
+def span(ends: tuple[float, float]) -> str:
+    """A range of values: "0.01 to 0.1", or one value where the ends are equal."""
+    low, high = map(number, ends)
+    return low if low == high else f"{low} to {high}"
 
 
 def axis_name(axis: str) -> str:
@@ -79,12 +136,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _numeric_axis(points: Iterable[Point]) -> str | None:
+def numeric_axes(points: Iterable[Point]) -> list[str]:
+    """Return the key paths of the numeric hyperparameters that the points vary."""
     values: dict[str, set[Any]] = {}
     for point in points:
         for axis, value in point.axes.items():
             values.setdefault(axis, set()).add(value if _is_number(value) else None)
-    able = [axis for axis, found in values.items() if len(found) > 1 and None not in found]
+    return [axis for axis, found in values.items() if len(found) > 1 and None not in found]
+
+
+def _numeric_axis(points: Iterable[Point]) -> str | None:
+    able = numeric_axes(points)
     return LEARNING_RATE if LEARNING_RATE in able else next(iter(able), None)
 
 
@@ -93,10 +155,12 @@ def _curves(arm: Arm, axis: str, metric: str) -> list[Sensitivity]:
     for point in arm.points:
         if axis in point.axes:
             held.setdefault(_others(arm, point, axis), []).append(point)
+    if len(held) == len(arm.points) > 1:
+        return []  # draws of several hyperparameters: no two points differ in one alone
     curves = []
     for index, (others, points) in enumerate(held.items()):
         points.sort(key=lambda point: float(point.axes[axis]))
-        curve = learning_rate_curve(
+        curve = sensitivity_curve(
             [float(point.axes[axis]) for point in points],
             matrix(points, metric),
             is_accuracy(metric),

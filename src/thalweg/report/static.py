@@ -22,11 +22,20 @@ from thalweg.report.charts import (
     Line,
     Number,
     Points,
+    Shade,
     cell_text,
     runs_of_finite,
 )
 from thalweg.report.formats import clipped
-from thalweg.report.palette import BAND_OPACITY, HEAT, HEAT_OPACITY, colour, dash, symbol
+from thalweg.report.palette import (
+    BAND_OPACITY,
+    HEAT,
+    HEAT_OPACITY,
+    SHADE_OPACITY,
+    colour,
+    dash,
+    symbol,
+)
 
 WIDTH = 6.4
 """Width of a figure in inches; 100 CSS pixels of a chart's height are one inch."""
@@ -76,6 +85,9 @@ def static_figure(chart: Chart) -> Figure:
         for layer in chart.layers:
             if isinstance(layer, Heatmap):
                 _draw_heatmap(axes, layer)
+            elif isinstance(layer, Shade):
+                ink = colour(layer.style)
+                axes.axvspan(layer.low, layer.high, color=ink, alpha=SHADE_OPACITY, linewidth=0)
             elif isinstance(layer, Line):
                 handles[layer.label] = _draw_line(axes, layer)
             else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from thalweg.report.formats import metric_interval, metric_name, plural
-from thalweg.report.panels import Arm, Panel, Point
+from thalweg.report.panels import Arm, Panel, Point, panels
 from thalweg.report.sensitivity import sensitivities
 from thalweg.store.results import StudyResults
 from thalweg.study.statistics import mean_interval
@@ -37,11 +37,35 @@ class Summary:
     warnings: tuple[str, ...]
 
 
-def summary(results: StudyResults, panels: Sequence[Panel]) -> Summary:
+def summary(results: StudyResults, grouped: Sequence[Panel]) -> Summary:
     """Return the study's findings and warnings."""
-    warnings = [*_selection(panels), *_absent(panels), *_edges(panels), *_single(panels)]
+    warnings = [*_selection(grouped), *_absent(grouped), *_edges(grouped), *_single(grouped)]
     warnings += [str(text) for text in results.provenance.get("warnings") or ()]
-    return Summary(tuple(_finding(panel) for panel in panels), tuple(warnings))
+    return Summary(tuple(_finding(panel) for panel in grouped), tuple(warnings))
+
+
+def verdicts(results: StudyResults) -> list[str]:
+    """Return what the study's grids say: optimum and stable range a curve, and what to distrust."""
+    grouped = panels(results)
+    found = [
+        f"{panel.title}, {member.verdict(panel.metric)}"
+        for panel in grouped
+        for curves in sensitivities(panel).values()
+        for member in curves
+        if len(member.curve.points) > 1
+    ]
+    found += [
+        f"{panel.title}, {arm.name}: best of {len(arm.points)} points {arm.selected.label}, "
+        f"{metric_name(panel.metric)} {_interval_text(arm.selected, panel.metric)}."
+        for panel in grouped
+        for arm in panel.arms
+        if arm.selected and len(arm.points) > 1 and not _has_curve(panel, arm)
+    ]
+    return [*found, *_edges(grouped), *_selection(grouped)]
+
+
+def _has_curve(panel: Panel, arm: Arm) -> bool:
+    return any(m.arm is arm for curves in sensitivities(panel).values() for m in curves)
 
 
 def _finding(panel: Panel) -> Finding:

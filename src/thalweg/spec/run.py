@@ -10,18 +10,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from thalweg.data import TASKS
+from thalweg.data.augmentation import AUGMENTATIONS
 from thalweg.errors import InputError
 from thalweg.models import MODELS, InitOptions, parse_init
-from thalweg.optim.registry import OPTIMIZERS, check_optimizer
+from thalweg.optim.averaging import AVERAGES
+from thalweg.optim.registry import OPTIMIZERS, averages_iterates, check_optimizer
 from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry, check_keywords, source_digest
+from thalweg.sparsity import SPARSITIES
 from thalweg.spec.named import Named, split_name
 from thalweg.validation import Options, unknown, validate
 
 FORMAT = 1
 """Version of the canonical form. Raising it gives every run a new identity."""
 
-SECTIONS = ("task", "model", "optimizer", "train", "seed")
+SECTIONS = ("task", "model", "optimizer", "train", "sparsity", "seed")
 
 
 def _batch_size(value: Any) -> Any:
@@ -37,6 +40,8 @@ class TrainOptions(Options):
         epochs: Passes over the training split.
         batch_size: Examples a step, or "full" for the whole split.
         clip_norm: Bound on the gradient norm; absent for none.
+        label_smoothing: s of the targets (1 − s)·onehot + s/C that are trained on; absent for none.
+            Evaluation is without.
         order: "seed": each seed has a data order of its own; "shared": all see that of seed 0.
         evaluate_every: Epochs between evaluations.
     """
@@ -44,6 +49,7 @@ class TrainOptions(Options):
     epochs: int = Field(ge=1)
     batch_size: Annotated[int | str, BeforeValidator(_batch_size)] = 64
     clip_norm: float | None = Field(default=None, gt=0)
+    label_smoothing: float | None = Field(default=None, gt=0, lt=1)
     order: Literal["seed", "shared"] = "seed"
     evaluate_every: int = Field(default=1, ge=1)
 
@@ -59,6 +65,9 @@ class RunSpec:
         optimizer: Optimizer and its hyperparameters.
         train: Epochs, batches, clipping, order.
         schedule: Learning-rate schedule.
+        augment: Augmentation of the training examples; None for none.
+        average: Average of the iterates at which the run is judged; None for the last iterate.
+        sparsity: Which weights may be nonzero; None for all.
         seed: Root of all random streams.
     """
 
@@ -69,6 +78,9 @@ class RunSpec:
     train: TrainOptions
     schedule: Named
     seed: int
+    augment: Named | None = None
+    average: Named | None = None
+    sparsity: Named | None = None
 
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> "RunSpec":
@@ -89,12 +101,27 @@ class RunSpec:
             raise InputError(f"train = {table['train']!r}: must be a table")
         train = dict(table["train"])
         schedule = train.pop("schedule", "constant")
+        augment = train.pop("augment", None)
+        average = _optional(AVERAGES, train.pop("average", None), "train.average")
         name, model_options = split_name(table["model"], "model")
         init = model_options.pop("init", "default")
         optimizer, hyperparameters = split_name(table["optimizer"], "optimizer")
+        if average is not None and averages_iterates(optimizer):
+            raise InputError(
+                f"train.average = {average.name!r}: must be left out for optimizer {optimizer!r}, "
+                "which is judged at an average of its own"
+            )
         seed = table.get("seed", 0)
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
             raise InputError(f"seed = {seed!r}: must be a whole number from 0 to {2**31 - 1}")
+        checked = validate(TrainOptions, train, "train", ["schedule", "augment", "average"])
+        sparsity = _optional(SPARSITIES, table.get("sparsity"), "sparsity")
+        after = 0 if sparsity is None else sparsity.options.get("after_epoch", 0)
+        if after >= checked.epochs:
+            raise InputError(
+                f"sparsity.after_epoch = {after}: must be less than the {checked.epochs} epochs "
+                "of training, some of which must follow the pruning"
+            )
         return cls(
             task=_parse_named(TASKS, table["task"], "task"),
             model=_parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
@@ -104,27 +131,36 @@ class RunSpec:
                 check_optimizer(optimizer, hyperparameters, "optimizer"),
                 _code(OPTIMIZERS, optimizer),
             ),
-            train=validate(TrainOptions, train, "train", ["schedule"]),
+            train=checked,
             schedule=_parse_named(SCHEDULES, schedule, "train.schedule"),
             seed=seed,
+            augment=_optional(AUGMENTATIONS, augment, "train.augment"),
+            average=average,
+            sparsity=sparsity,
         )
 
     def canonical(self) -> dict[str, Any]:
         """Return the spec as plain values with every default written out.
 
-        A part that is absent (no init, no clipping) is left out, so that a kind of part added
-        later does not change the identity of runs that do without it.
+        A part that is absent (no init, no clipping, no sparsity) is left out, so that a kind of
+        part added later does not change the identity of runs that do without it.
         """
         model = self.model.canonical()
         if self.init is not None:
             model["init"] = self.init.model_dump()
         train = self.train.model_dump(exclude_none=True)
+        if self.augment is not None:
+            train["augment"] = self.augment.canonical()
+        if self.average is not None:
+            train["average"] = self.average.canonical()
+        sparsity = {} if self.sparsity is None else {"sparsity": self.sparsity.canonical()}
         return {
             "format": FORMAT,
             "task": self.task.canonical(),
             "model": model,
             "optimizer": self.optimizer.canonical(),
             "train": {**train, "schedule": self.schedule.canonical()},
+            **sparsity,
             "seed": self.seed,
         }
 
@@ -143,6 +179,10 @@ def _parse_named(registry: Registry[Any], table: Any, path: str, also: Sequence[
     elif callable(entry.target):
         check_keywords(name, entry.target, options)
     return Named(name, options, _code(registry, name))
+
+
+def _optional(registry: Registry[Any], table: Any, path: str) -> Named | None:
+    return None if table is None else _parse_named(registry, table, path)
 
 
 def _code(registry: Registry[Any], name: str) -> str:

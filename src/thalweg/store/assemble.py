@@ -116,12 +116,14 @@ def _provenance(
         return [json.loads(text) for text in sorted(found)]
 
     machines, versions, sources = distinct("machine"), distinct("versions"), distinct("source")
-    warnings = [text for texts in distinct("warnings") for text in texts]
+    warnings = list(record.get("notes", []))
+    warnings += [text for texts in distinct("warnings") for text in texts]
     for what, found in (("machines", machines), ("versions", versions), ("sources", sources)):
         if len(found) > 1:
             warnings.append(f"the runs come from {len(found)} different {what}")
     return {
         "command": record["command"],
+        "search": record.get("search", {}),
         "study_file": toml,
         "source": ", ".join(sources),
         "versions": versions[0] if versions else {},

@@ -30,6 +30,8 @@ RUNS = {
     "test_accuracy": pl.Float64,
     "examples": pl.Int64,
     "gradient_evaluations": pl.Int64,
+    "loss_evaluations": pl.Int64,
+    "products": pl.Int64,
     "flops": pl.Float64,
     "seconds": pl.Float64,
     "backend": pl.String,

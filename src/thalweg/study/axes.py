@@ -7,11 +7,14 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 
 from thalweg.data import TASKS
+from thalweg.data.augmentation import AUGMENTATIONS
 from thalweg.errors import InputError
 from thalweg.models import INITS, MODELS
 from thalweg.optim import OPTIMIZERS
+from thalweg.optim.averaging import AVERAGES
 from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry
+from thalweg.sparsity import SPARSITIES
 from thalweg.spec import TrainOptions
 
 Axes = dict[str, Any]
@@ -66,10 +69,17 @@ def _axes(table: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     yield from _named_axes("optimizer", table.get("optimizer"), OPTIMIZERS)
     train = table.get("train")
     if isinstance(train, Mapping):
-        rest = {key: value for key, value in train.items() if key != "schedule"}
+        choices: dict[str, Registry[Any]] = {
+            "schedule": SCHEDULES,
+            "augment": AUGMENTATIONS,
+            "average": AVERAGES,
+        }
+        rest = {key: value for key, value in train.items() if key not in choices}
         yield from _option_axes("train", rest, TrainOptions)
-        schedules = {entry.name: entry.options for entry in SCHEDULES}
-        yield from _choice_axes("train.schedule", train.get("schedule"), schedules)
+        for key, registry in choices.items():
+            known = {entry.name: entry.options for entry in registry}
+            yield from _choice_axes(f"train.{key}", train.get(key), known)
+    yield from _named_axes("sparsity", table.get("sparsity"), SPARSITIES)
 
 
 def _named_axes(path: str, table: Any, registry: Registry[Any]) -> Iterator[tuple[str, list[Any]]]:

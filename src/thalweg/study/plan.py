@@ -12,13 +12,14 @@ from pydantic import BeforeValidator, Field
 
 from thalweg.errors import InputError
 from thalweg.spec import RunSpec
-from thalweg.study.axes import Axes, expand_grid, label
+from thalweg.study.axes import Axes, label
+from thalweg.study.search import SearchOptions, expand_search
 from thalweg.study.source import Table, effective, merge, read_study
 from thalweg.validation import Options, join_path, unknown, validate
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-ARM_SECTIONS = ("task", "model", "optimizer", "train")
+ARM_SECTIONS = ("task", "model", "optimizer", "train", "sparsity")
 
 
 def _seeds(value: Any) -> Any:
@@ -50,12 +51,14 @@ class StudyOptions(Options):
         title: One line for people.
         question: What the study asks.
         seeds: Number of seeds, counted from 0, or a list of them.
+        notes: Sentences that a reader of the results must know.
     """
 
     name: Annotated[str, BeforeValidator(_name)]
     title: str = ""
     question: str = ""
     seeds: Annotated[list[int], BeforeValidator(_seeds)] = Field(default=[0, 1, 2])
+    notes: list[str] = Field(default=[])
 
 
 @dataclass(frozen=True)
@@ -144,17 +147,20 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
     if not isinstance(table["study"], Mapping):
         raise InputError(f"study = {table['study']!r}: must be a table")
     options = validate(StudyOptions, table["study"], "study")
+    if not isinstance(table.get("search", {}), Mapping):
+        raise InputError(f"search = {table['search']!r}: must be a table")
+    search = validate(SearchOptions, table.get("search", {}), "search")
     base = {key: table[key] for key in ARM_SECTIONS if key in table}
     arms = table.get("arms", {})
     if not isinstance(arms, Mapping):
         raise InputError(f"arms = {arms!r}: must be a table of arms")
     if not arms:
-        points = _expand_arm(_default_arm(base), {}, base, options.seeds, "")
+        points = _expand_arm(_default_arm(base), {}, base, search, options.seeds, "")
     else:
         points = [
             point
             for name, arm in arms.items()
-            for point in _expand_arm(name, arm, base, options.seeds, f"arm {name!r}: ")
+            for point in _expand_arm(name, arm, base, search, options.seeds, f"arm {name!r}: ")
         ]
     return StudyPlan(options, tuple(points), table, source)
 
@@ -166,7 +172,12 @@ def _default_arm(base: Mapping[str, Any]) -> str:
 
 
 def _expand_arm(
-    name: str, arm: Any, base: Mapping[str, Any], seeds: Sequence[int], prefix: str
+    name: str,
+    arm: Any,
+    base: Mapping[str, Any],
+    search: SearchOptions,
+    seeds: Sequence[int],
+    prefix: str,
 ) -> list[Point]:
     if not isinstance(arm, Mapping):
         raise InputError(f"{join_path('arms', name)} = {arm!r}: must be a table")
@@ -181,7 +192,7 @@ def _expand_arm(
                 axes=axes,
                 specs=tuple(RunSpec.parse({**table, "seed": seed}) for seed in seeds),
             )
-            for axes, table in expand_grid(merge(base, arm))
+            for axes, table in expand_search(merge(base, arm), search)
         ]
     except InputError as error:
         raise InputError(f"{prefix}{error}") from None

@@ -22,6 +22,8 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
         "name": study.name,
         "title": study.options.title or study.name,
         "question": study.options.question,
+        "notes": study.options.notes,
+        "search": study.table.get("search", {}),
         "source": study.source,
         "command": command,
         "started": read_json(before)["started"] if before.exists() else now,

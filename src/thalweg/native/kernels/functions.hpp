@@ -44,18 +44,25 @@ TW_INLINE Vector<double> exponential(Vector<double> x) {
   return by_lane<double>(x, [](double a) { return std::exp(a); });
 }
 
-// tanh x = (1 − q)/(1 + q) with q = e^(−2|x|); near 0, where that cancels, the continued fraction
-// x/(1 + x²/(3 + x²/(5 + x²/(7 + x²/9)))).
+// tanh x as x·P(x²)/Q(x²), the minimax fraction of Eigen's ptanh_float (Eigen/src/Core,
+// MathFunctionsImpl.h), and ±1 beyond 7.9. Not-a-number passes through.
 TW_INLINE Vector<float> hyperbolic_tangent(Vector<float> x) {
   using V = Vector<float>;
-  const V zero = {}, magnitude = x < zero ? -x : x;
-  const V q = exponential(-2.0f * magnitude);
-  const V far = (1.0f - q) / (1.0f + q);
-  const V s = x * x;
-  // The fraction, cleared of its nested divisions.
-  const V near = x * (945.0f + s * (105.0f + s)) / (945.0f + s * (420.0f + s * 15.0f));
-  const V y = magnitude < (V{} + 0.6f) ? near : (x < zero ? -far : far);
-  return x == x ? y : x;
+  const V zero = {}, one = zero + 1.0f, s = x * x;
+  V p = V{} - 2.76076847742355e-16f;
+  p = p * s + 2.00018790482477e-13f;
+  p = p * s - 8.60467152213735e-11f;
+  p = p * s + 5.12229709037114e-08f;
+  p = p * s + 1.48572235717979e-05f;
+  p = p * s + 6.37261928875436e-04f;
+  p = p * s + 4.89352455891786e-03f;
+  V q = V{} + 1.19825839466702e-06f;
+  q = q * s + 1.18534705686654e-04f;
+  q = q * s + 2.26843463243900e-03f;
+  q = q * s + 4.89352518554385e-03f;
+  const V limit = x < zero ? -one : one;
+  // For the smallest arguments the fraction's constant terms would cost a unit in the last place.
+  return s < (zero + 1.6e-7f) ? x : (s > (zero + 62.4f) ? limit : x * p / q);
 }
 TW_INLINE Vector<double> hyperbolic_tangent(Vector<double> x) {
   return by_lane<double>(x, [](double a) { return std::tanh(a); });

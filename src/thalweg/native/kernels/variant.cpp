@@ -56,21 +56,25 @@ double segment(Pass<T, DUAL>& pass, const Network& network, const Call<T>& call,
   const int64_t* index = call.index + row * call.index_stride;
   const int outputs = (int)network.outputs();
   double loss = 0;
-  for (int64_t at = begin; at < end; at += LANES) {
-    const int count = (int)std::min<int64_t>(LANES, end - at);
-    pass.forward(w, direction, call.samples, index + at, count);
-    T share[LANES];
-    for (int lane = 0; lane < count; lane++)
-      share[lane] = call.shares ? call.shares[at + lane] : (T)1 / (T)call.batch;
-    if (network.loss == CROSS_ENTROPY) {
-      int64_t target[LANES];
-      for (int lane = 0; lane < count; lane++) target[lane] = ((const int64_t*)call.samples.targets)[index[at + lane]];
-      loss += cross_entropy<T, DUAL>(pass.seed(), outputs, target, share, count, (T)network.smoothing);
-    } else {
-      const T* target[LANES];
+  for (int64_t at = begin; at < end; at += pass.most_samples()) {
+    const int together = (int)std::min(pass.most_samples(), end - at);
+    pass.forward(w, direction, call.samples, index + at, together);
+    for (int first = 0; first < together; first += LANES) {
+      const int count = std::min(LANES, together - first);
+      const int64_t* samples = index + at + first;
+      Block<Numbers<T, DUAL>>* seed = pass.seed(first / LANES);
+      T share[LANES];
       for (int lane = 0; lane < count; lane++)
-        target[lane] = (const T*)call.samples.targets + index[at + lane] * outputs;
-      loss += mean_squared_error<T, DUAL>(pass.seed(), outputs, target, share, count);
+        share[lane] = call.shares ? call.shares[at + first + lane] : (T)1 / (T)call.batch;
+      if (network.loss == CROSS_ENTROPY) {
+        int64_t target[LANES];
+        for (int lane = 0; lane < count; lane++) target[lane] = ((const int64_t*)call.samples.targets)[samples[lane]];
+        loss += cross_entropy<T, DUAL>(seed, outputs, target, share, count, (T)network.smoothing);
+      } else {
+        const T* target[LANES];
+        for (int lane = 0; lane < count; lane++) target[lane] = (const T*)call.samples.targets + samples[lane] * outputs;
+        loss += mean_squared_error<T, DUAL>(seed, outputs, target, share, count);
+      }
     }
     pass.backward(w, direction, g);
   }
@@ -158,7 +162,7 @@ template <class T> void outputs_pass(const Network& network, const Call<T>& call
         T* to = call.result + (row * call.batch + at) * outputs;
         for (int lane = 0; lane < count; lane++)
           for (int64_t o = 0; o < outputs; o++)
-            to[lane * outputs + o] = pass.result()[o].v[lane / WIDTH<T>][lane % WIDTH<T>];
+            to[lane * outputs + o] = pass.result(0)[o].v[lane / WIDTH<T>][lane % WIDTH<T>];
       }
     }
   });

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "../simd.hpp"
+#include "by_sample.hpp"
 
 namespace TW_VARIANT {
 
@@ -154,21 +155,16 @@ void convolution_weight_rows(const Convolution& s, const Block<N>* x, const Bloc
     }
 }
 
-template <class N>
-void convolution_weight_gradient(const Convolution& s, const Block<N>* x, const Block<N>* dy, typename N::Real* dw,
-                                 typename N::Real* db) {
-  using T = typename N::Real;
+template <class T, bool DUAL>
+void convolution_weight_gradient(const Convolution& s, const Block<Numbers<T, DUAL>>* x,
+                                 const Block<Numbers<T, DUAL>>* dy, T* dw, T* db) {
+  using N = Numbers<T, DUAL>;
   int co = 0;
   for (; co + 2 <= s.outputs; co += 2) convolution_weight_rows<N, 2>(s, x, dy, co, dw);
   for (; co < s.outputs; co++) convolution_weight_rows<N, 1>(s, x, dy, co, dw);
-  if (!db) return;
   const ptrdiff_t plane = (ptrdiff_t)s.rows * s.columns;
-  for (int c = 0; c < s.outputs; c++) {
-    Vector<T> total = {};
-    for (ptrdiff_t i = 0; i < plane; i++)
-      for (int n = 0; n < VECTORS<T>; n++) total += N::gradient(dy[c * plane + i].v[n]);
-    db[c] += sum<T>(total);
-  }
+  if (db)
+    for (int c = 0; c < s.outputs; c++) db[c] += channel_sum<T, DUAL>(dy + c * plane, plane);
 }
 
 }  // namespace TW_VARIANT

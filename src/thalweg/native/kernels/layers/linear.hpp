@@ -1,8 +1,10 @@
-// Fully connected layer: y = W x + b, W of shape (outputs, inputs).
+// Fully connected layer: y = W x + b, W of shape (outputs, inputs). Works on several blocks of samples,
+// lying one after the other, so that a weight is fetched, and its gradient written, once for all.
 #pragma once
 #include <type_traits>
 
 #include "../simd.hpp"
+#include "by_sample.hpp"
 
 namespace TW_VARIANT {
 
@@ -24,96 +26,69 @@ TW_INLINE void linear_tile(const Block<N>* x, int inputs, typename N::Weights w,
 
 template <class N, int TILE_SIZE = TILE<N>>
 void linear_forward(const Block<N>* x, int inputs, typename N::Weights w, const typename N::Weights* bias,
-                    Block<N>* y, int outputs) {
-  int o = 0;
+                    Block<N>* y, int outputs, int blocks, int first = 0) {
+  int o = first;
   for (; o + TILE_SIZE <= outputs; o += TILE_SIZE) {
-    if (bias) {
-      const auto b = *bias + o;
-      linear_tile<N, TILE_SIZE>(x, inputs, w + (ptrdiff_t)o * inputs, &b, y + o);
-    } else {
-      linear_tile<N, TILE_SIZE>(x, inputs, w + (ptrdiff_t)o * inputs, nullptr, y + o);
-    }
+    const auto b = bias ? *bias + o : w;
+    for (int block = 0; block < blocks; block++)
+      linear_tile<N, TILE_SIZE>(x + (ptrdiff_t)block * inputs, inputs, w + (ptrdiff_t)o * inputs, bias ? &b : nullptr,
+                                y + (ptrdiff_t)block * outputs + o);
   }
-  if constexpr (TILE_SIZE > 1) {
-    if (o < outputs) {
-      if (bias) {
-        const auto b = *bias + o;
-        linear_forward<N, TILE_SIZE - 1>(x, inputs, w + (ptrdiff_t)o * inputs, &b, y + o, outputs - o);
-      } else {
-        linear_forward<N, TILE_SIZE - 1>(x, inputs, w + (ptrdiff_t)o * inputs, nullptr, y + o, outputs - o);
-      }
-    }
-  }
+  if constexpr (TILE_SIZE > 1)
+    if (o < outputs) linear_forward<N, TILE_SIZE - 1>(x, inputs, w, bias, y, outputs, blocks, o);
 }
 
 // dW[o][i] += Σ_samples dy[o]·x[i];  db[o] += Σ_samples dy[o].
 template <class T, bool DUAL>
 void linear_gradient(const Block<Numbers<T, DUAL>>* x, int inputs, const Block<Numbers<T, DUAL>>* dy, int outputs,
-                     T* scratch, T* dw, T* db) {
+                     int blocks, T* scratch, T* dw, T* db) {
   using N = Numbers<T, DUAL>;
-  constexpr int NV = VECTORS<T>, W = WIDTH<T>;
-  const ptrdiff_t padded = (inputs + W - 1) / W * W;
-  T* values = scratch;                          // [16][padded]
-  T* tangents = scratch + LANES * padded;       // only for duals
-  for (int i = 0; i < inputs; i += W) {
-    const int rest = inputs - i < W ? inputs - i : W;
-    for (int n = 0; n < NV; n++) {
-      Vector<T> tile[W] = {};
-      for (int k = 0; k < rest; k++) {
-        if constexpr (DUAL) tile[k] = x[i + k].v[n].v;
-        else tile[k] = x[i + k].v[n];
-      }
-      transpose_tile<T>(tile);
-      for (int lane = 0; lane < W; lane++) *(Unaligned<T>*)(values + (n * W + lane) * padded + i) = tile[lane];
-      if constexpr (DUAL) {
-        for (int k = 0; k < W; k++) tile[k] = k < rest ? x[i + k].v[n].d : Vector<T>{};
-        transpose_tile<T>(tile);
-        for (int lane = 0; lane < W; lane++) *(Unaligned<T>*)(tangents + (n * W + lane) * padded + i) = tile[lane];
-      }
-    }
-  }
-  auto product = [&](int o, int sample, ptrdiff_t i) -> Vector<T> {
-    const auto& g = dy[o].v[sample / W];
-    const Vector<T> xv = *(const Vector<T>*)(values + sample * padded + i);
-    if constexpr (DUAL) {
-      const Vector<T> xd = *(const Vector<T>*)(tangents + sample * padded + i);
-      return g.v[sample % W] * xd + g.d[sample % W] * xv;
-    } else {
-      return g[sample % W] * xv;
-    }
+  constexpr int W = WIDTH<T>;
+  const auto by_sample = sample_major<T, DUAL>(x, inputs, blocks, scratch);
+  auto product = [&](const Block<N>& from, int lane, const T* values, const T* tangents) -> Vector<T> {
+    const auto& g = from.v[lane / W];
+    if constexpr (DUAL) return g.v[lane % W] * *(const Vector<T>*)tangents + g.d[lane % W] * *(const Vector<T>*)values;
+    else return g[lane % W] * *(const Vector<T>*)values;
   };
-  constexpr int OT = DUAL ? 4 : 6;
-  int o = 0;
-  auto rows = [&](auto tile) {
+  auto rows = [&](int o, auto tile) {
     constexpr int R = decltype(tile)::value;
-    ptrdiff_t i = 0;
-    for (; i + 2 * W <= inputs; i += 2 * W) {
-      Vector<T> a[R][2] = {};
-      for (int s = 0; s < LANES; s++)
-        for (int r = 0; r < R; r++) {
-          a[r][0] += product(o + r, s, i);
-          a[r][1] += product(o + r, s, i + W);
-        }
+    auto columns = [&](ptrdiff_t i, auto vectors, auto whole) {
+      constexpr int C = decltype(vectors)::value;
+      Vector<T> a[R][C] = {};
+      const T *values = by_sample.values + i, *tangents = by_sample.tangents + i;
+      for (int block = 0; block < blocks; block++)
+        for (int lane = 0; lane < LANES; lane++, values += by_sample.pitch, tangents += by_sample.pitch)
+#pragma GCC unroll 12
+          for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+            for (int c = 0; c < C; c++)
+              a[r][c] += product(dy[(ptrdiff_t)block * outputs + o + r], lane, values + c * W, tangents + c * W);
+#pragma GCC unroll 12
       for (int r = 0; r < R; r++)
-        for (int k = 0; k < 2; k++) *(Unaligned<T>*)(dw + (o + r) * (ptrdiff_t)inputs + i + k * W) += a[r][k];
-    }
-    for (; i < inputs; i += W) {
-      const int rest = inputs - i < W ? (int)(inputs - i) : W;
-      for (int r = 0; r < R; r++) {
-        Vector<T> a = {};
-        for (int s = 0; s < LANES; s++) a += product(o + r, s, i);
-        for (int k = 0; k < rest; k++) dw[(o + r) * (ptrdiff_t)inputs + i + k] += a[k];
-      }
-    }
+#pragma GCC unroll 2
+        for (int c = 0; c < C; c++) {
+          T* to = dw + (o + r) * (ptrdiff_t)inputs + i + c * W;
+          if constexpr (decltype(whole)::value) {
+            *(Unaligned<T>*)to += a[r][c];
+          } else {
+            T values[W];
+            *(Unaligned<T>*)values = a[r][c];
+            for (int k = 0; k < inputs - i; k++) to[k] += values[k];
+          }
+        }
+    };
+    ptrdiff_t i = 0;
+    for (; i + 2 * W <= inputs; i += 2 * W) columns(i, std::integral_constant<int, 2>{}, std::true_type{});
+    for (; i + W <= inputs; i += W) columns(i, std::integral_constant<int, 1>{}, std::true_type{});
+    if (i < inputs) columns(i, std::integral_constant<int, 1>{}, std::false_type{});
   };
-  for (; o + OT <= outputs; o += OT) rows(std::integral_constant<int, OT>{});
-  for (; o < outputs; o++) rows(std::integral_constant<int, 1>{});
+  constexpr int TILE_ROWS = DUAL ? 4 : 6;
+  int o = 0;
+  for (; o + TILE_ROWS <= outputs; o += TILE_ROWS) rows(o, std::integral_constant<int, TILE_ROWS>{});
+  for (; o < outputs; o++) rows(o, std::integral_constant<int, 1>{});
   if (db)
-    for (int k = 0; k < outputs; k++) {
-      Vector<T> total = {};
-      for (int n = 0; n < NV; n++) total += N::gradient(dy[k].v[n]);
-      db[k] += sum<T>(total);
-    }
+    for (int k = 0; k < outputs; k++)
+      for (int block = 0; block < blocks; block++) db[k] += channel_sum<T, DUAL>(dy + (ptrdiff_t)block * outputs + k, 1);
 }
 
 }  // namespace TW_VARIANT

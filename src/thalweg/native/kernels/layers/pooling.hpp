@@ -28,12 +28,14 @@ template <class N> void clear(const Pooling& s, Block<N>* dx) {
     for (int n = 0; n < VECTORS<typename N::Real>; n++) dx[i].v[n] = N::zero();
 }
 
-template <class N> void max_pool_forward(const Pooling& s, const Block<N>* x, Block<N>* y) {
+// SIDE is the kernel where it is square and known at compile time.
+template <class N, int SIDE> void max_pool_forward_k(const Pooling s, const Block<N>* x, Block<N>* y) {
+  const int kernel_rows = SIDE ? SIDE : s.kernel_rows, kernel_columns = SIDE ? SIDE : s.kernel_columns;
   for_windows<N>(s, [&](ptrdiff_t out, ptrdiff_t corner) {
     for (int n = 0; n < VECTORS<typename N::Real>; n++) {
       auto best = x[corner].v[n];
-      for (int ky = 0; ky < s.kernel_rows; ky++)
-        for (int kx = 0; kx < s.kernel_columns; kx++) {
+      for (int ky = 0; ky < kernel_rows; ky++)
+        for (int kx = 0; kx < kernel_columns; kx++) {
           const auto& a = x[corner + (ptrdiff_t)ky * s.width + kx].v[n];
           const auto v = N::value(a), b = N::value(best);
           best = N::choose((v > b) | (v != v), a, best);  // as PyTorch: the first maximum, and not-a-number wins
@@ -41,6 +43,11 @@ template <class N> void max_pool_forward(const Pooling& s, const Block<N>* x, Bl
       y[out].v[n] = best;
     }
   });
+}
+
+template <class N> void max_pool_forward(const Pooling& s, const Block<N>* x, Block<N>* y) {
+  if (s.kernel_rows == 2 && s.kernel_columns == 2) max_pool_forward_k<N, 2>(s, x, y);
+  else max_pool_forward_k<N, 0>(s, x, y);
 }
 
 template <class N>

@@ -1,9 +1,11 @@
 // Elman network over the rows of an image: h_t = f(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh), h_0 = 0,
 // several layers deep; the output is the last layer's last state.
 #pragma once
+#include <algorithm>
+
+#include "../simd.hpp"
 #include "activation.hpp"
 #include "linear.hpp"
-#include "../simd.hpp"
 
 namespace TW_VARIANT {
 
@@ -71,41 +73,44 @@ void recurrent_forward(const Recurrent& s, const Block<N>* x, typename N::Weight
   for (int i = 0; i < H; i++) y[i] = last[i];
 }
 
+// Time steps whose products with the input are taken together.
+constexpr int STEPS_TOGETHER = 4;
+
 // Back through time. transposed holds each layer's W_ih and W_hh transposed, at their offsets.
-// below: [steps][hidden], the gradient reaching a layer's states from above; dh: [2][hidden].
+// dz: [steps][hidden], the gradient before the activation; below: [steps][hidden], the gradient
+// reaching a layer's states from above; carry: [hidden], that from the step after.
 template <class T, bool DUAL>
 void recurrent_backward(const Recurrent& s, const Block<Numbers<T, DUAL>>* x, const Block<Numbers<T, DUAL>>* states,
                         typename Numbers<T, DUAL>::Weights transposed, const Block<Numbers<T, DUAL>>* dy,
-                        Block<Numbers<T, DUAL>>* below, Block<Numbers<T, DUAL>>* dh, Block<Numbers<T, DUAL>>* dx,
-                        T* scratch, T* g) {
+                        Block<Numbers<T, DUAL>>* dz, Block<Numbers<T, DUAL>>* below, Block<Numbers<T, DUAL>>* carry,
+                        Block<Numbers<T, DUAL>>* dx, T* scratch, T* g) {
   using N = Numbers<T, DUAL>;
   const ptrdiff_t H = s.hidden, steps = s.steps;
   for (int layer = s.layers - 1; layer >= 0; layer--) {
     const auto at = recurrent_offsets(s, layer);
     const int width = layer ? s.hidden : s.features;
     const Block<N>* h = states + layer * steps * H;
-    Block<N>*carry = dh, *next = dh + H;
     for (int t = s.steps - 1; t >= 0; t--) {
+      Block<N>* here = dz + t * H;
       for (int i = 0; i < H; i++)
         for (int n = 0; n < VECTORS<T>; n++) {
           auto total = t + 1 < s.steps ? carry[i].v[n] : N::zero();
           if (layer + 1 < s.layers) total += below[t * H + i].v[n];
           else if (t + 1 == s.steps) total += dy[i].v[n];
-          next[i].v[n] = activation_gradient<N>(s.activation, h[t * H + i].v[n], h[t * H + i].v[n], total);
+          here[i].v[n] = activation_gradient<N>(s.activation, h[t * H + i].v[n], h[t * H + i].v[n], total);
         }
-      const Block<N>* from = layer ? h - steps * H + t * H : x + (ptrdiff_t)t * width;
-      linear_gradient<T, DUAL>(from, width, next, s.hidden, scratch, g + at.input, g + at.input_bias);
-      for (int i = 0; i < H; i++) {
-        Vector<T> total = {};
-        for (int n = 0; n < VECTORS<T>; n++) total += N::gradient(next[i].v[n]);
-        g[at.recurrent_bias + i] += sum<T>(total);
-      }
-      if (t)
-        linear_gradient<T, DUAL>(h + (t - 1) * H, s.hidden, next, s.hidden, scratch, g + at.recurrent, (T*)nullptr);
-      if (layer) linear_forward<N>(next, s.hidden, transposed + at.input, nullptr, below + t * H, width);
-      else if (dx) linear_forward<N>(next, s.hidden, transposed + at.input, nullptr, dx + (ptrdiff_t)t * width, width);
-      if (t) linear_forward<N>(next, s.hidden, transposed + at.recurrent, nullptr, carry, s.hidden);
+      if (t) linear_forward<N>(here, s.hidden, transposed + at.recurrent, nullptr, carry, s.hidden, 1);
     }
+    const Block<N>* from = layer ? h - steps * H : x;
+    Block<N>* to = layer ? below : dx;
+    for (int t = 0; t < s.steps; t += STEPS_TOGETHER) {
+      const int some = std::min(STEPS_TOGETHER, s.steps - t), later = std::min(STEPS_TOGETHER, s.steps - 1 - t);
+      linear_gradient<T, DUAL>(from + t * width, width, dz + t * H, s.hidden, some, scratch, g + at.input, g + at.input_bias);
+      if (later > 0)
+        linear_gradient<T, DUAL>(h + t * H, s.hidden, dz + (t + 1) * H, s.hidden, later, scratch, g + at.recurrent, (T*)nullptr);
+      if (to) linear_forward<N>(dz + t * H, s.hidden, transposed + at.input, nullptr, to + t * width, width, some);
+    }
+    for (int i = 0; i < H; i++) g[at.recurrent_bias + i] = g[at.input_bias + i];
   }
 }
 

@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thalweg.optim.plain.sgd import SGD, SGDHyperparameters, momentum_direction
 from thalweg.optim.rule import Value, add_weight_decay
-from thalweg.optim.sgd import SGD, SGDHyperparameters, momentum_direction
 
 
 class SGDEG(SGD):
     """SGD in exponentiated form.
 
-    d = g + λ·sign(w); with momentum μ > 0 see `thalweg.optim.sgd.momentum_direction`;
+    d = g + λ·sign(w); with momentum μ > 0 see `thalweg.optim.plain.sgd.momentum_direction`;
     w ← w · exp(−η · sign(w) · d).
 
     With μ = 0 weight decay is the factor exp(−η·λ). A weight that is exactly 0 never moves, so

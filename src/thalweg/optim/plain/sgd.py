@@ -32,13 +32,22 @@ def momentum_direction(d: Tensor, state: Mapping[str, Tensor], h: Any, t: Value)
     d + μ·buf with Nesterov, else buf.
     """
     buffer = state["momentum"]
-    buffer.mul_(h.momentum)
     if isinstance(t, Tensor):
         share: Value = torch.where(t == 1, torch.ones_like(t), 1 - h.dampening)
     else:
         share = 1.0 if t == 1 else 1 - h.dampening
-    add_scaled_(buffer, d, share)
-    return add_weight_decay(d, buffer, h.momentum) if h.nesterov else buffer
+    accumulate_(buffer, d, h.momentum, share)
+    return nesterov_direction(d, buffer, h.momentum) if h.nesterov else buffer
+
+
+def accumulate_(buffer: Tensor, d: Tensor, momentum: Value, share: Value = 1.0) -> None:
+    """Set the buffer to μ·buf + share·d, in place."""
+    add_scaled_(buffer.mul_(momentum), d, share)
+
+
+def nesterov_direction(d: Tensor, buffer: Tensor, momentum: Value) -> Tensor:
+    """Return d + μ·buf."""
+    return add_weight_decay(d, buffer, momentum)
 
 
 class SGD(Rule):

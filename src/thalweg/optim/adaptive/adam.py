@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from thalweg.optim.adaptive.moments import bias_correction, subtract_ratio_, update_moments_
 from thalweg.optim.rule import Hyperparameters, Rule, Value, add_weight_decay
 
 
@@ -30,24 +31,14 @@ def adam_step_(w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Val
     m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;
     w ← w − η/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε).
     """
-    m, v = state["m"], state["v"]
-    m.lerp_(g, 1 - h.beta1)
-    v.mul_(h.beta2).addcmul_(g, g, value=1 - h.beta2)
-    root = _correction(h.beta2, t, w) ** 0.5
-    denominator = v.sqrt().div_(root).add_(h.eps)
-    rate = h.lr / _correction(h.beta1, t, w)
-    if isinstance(rate, Tensor):
-        w.sub_((m / denominator).mul_(rate))
-    else:
-        w.addcdiv_(m, denominator, value=-rate)
+    update_moments_(g, state, h)
+    rate = h.lr / bias_correction(h.beta1, t, w)
+    subtract_ratio_(w, state["m"], root_of_moment(state["v"], h, t), rate)
 
 
-def _correction(beta: float, t: Value, like: Tensor) -> Value:
-    """Return 1 − βᵗ, computed in double precision: with β = 0.999 and t = 1 single precision would
-    lose four digits.
-    """
-    correction = 1 - beta**t
-    return correction.to(like.dtype) if isinstance(correction, Tensor) else correction
+def root_of_moment(v: Tensor, h: Any, t: Value) -> Tensor:
+    """Return √v/√(1−β₂ᵗ) + ε."""
+    return v.sqrt().div_(bias_correction(h.beta2, t, v) ** 0.5).add_(h.eps)
 
 
 class Adam(Rule):
@@ -60,7 +51,7 @@ class Adam(Rule):
     options = AdamHyperparameters
 
     def structure(self, h: Any) -> Hashable:
-        return (h.beta1, h.beta2)  # numbers, never columns: see _correction
+        return (h.beta1, h.beta2)  # numbers, never columns: see bias_correction
 
     def state(self, w: Tensor, h: Any) -> dict[str, Tensor]:
         return {"m": torch.zeros_like(w), "v": torch.zeros_like(w)}

@@ -1,0 +1,147 @@
+"""What an optimizer may ask of the objective within a step."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from thalweg.cohort.backend import Batch, GradientBackend
+from thalweg.cohort.clipping import clip_rows_
+from thalweg.cohort.matrix import Cohort
+from thalweg.data import Split
+
+CHUNK = 1000
+"""Examples a call of a pass over the whole split, or the batch if that is larger."""
+
+
+@dataclass
+class Asked:
+    """What was computed for each run within a step.
+
+    Attributes:
+        examples: Examples whose gradient was computed.
+        gradient_evaluations: Minibatch gradients; a pass over N examples counts ⌈N / batch⌉.
+        loss_evaluations: Minibatch losses without a gradient.
+        products: Hessian-vector products over a minibatch.
+    """
+
+    examples: int = 0
+    gradient_evaluations: int = 0
+    loss_evaluations: int = 0
+    products: int = 0
+
+
+class Oracle:
+    """The objective as an optimizer sees it: always at the weights that ``cohort.W`` holds when it
+    is asked, by default on the current batch.
+
+    Gradients go to ``cohort.G``, are masked, and are zero for frozen runs. Only that of the current
+    batch is clipped.
+
+    Args:
+        cohort: The networks.
+        backend: Computes.
+        split: Training examples, and after them their variants where the data are augmented.
+        examples: N, the number of training examples, without variants.
+        clip_norm: Bound on each run's gradient norm, one or a column ``(K, 1)``; None for none.
+
+    Attributes:
+        examples: N.
+        index: Numbers of the batch's examples in the split, ``(B,)`` if all runs see the same, else
+            ``(K, B)``.
+        losses: Mean loss of each run over the batch ``(K,)``, at the weights of the last gradient.
+        asked: What was computed since the batch was drawn.
+        frozen: Rows that have diverged.
+    """
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        backend: GradientBackend,
+        split: Split,
+        examples: int,
+        clip_norm: float | Tensor | None = None,
+    ) -> None:
+        self._cohort = cohort
+        self._backend = backend
+        self._split = split
+        self.examples = examples
+        self._clip_norm = clip_norm
+        self._step = 0
+        self.index = torch.zeros(0, dtype=torch.int64)
+        self.losses = torch.zeros(0)
+        self.asked = Asked()
+        self.frozen: set[int] = set()
+
+    @property
+    def batch_size(self) -> int:
+        """B, the number of examples of the current batch."""
+        return self.index.shape[-1]
+
+    def draw(self, index: Tensor, step: int) -> Tensor:
+        """Make ``index`` the current batch of step ``step`` and compute its gradient."""
+        self.index, self._step = index, step
+        self.asked = Asked()
+        return self.gradient()
+
+    def gradient(self, index: Tensor | None = None) -> Tensor:
+        """Write each run's gradient over a batch into ``cohort.G`` and return the losses ``(K,)``.
+
+        Args:
+            index: Numbers of other examples, shaped as `index`; None for the current batch.
+        """
+        current = index is None
+        batch = self._batch(index)
+        losses = self._backend.gradient(self._cohort, batch)
+        self._cohort.mask_gradient()
+        if current:
+            if self._clip_norm is not None:
+                clip_rows_(self._cohort.G, self._clip_norm)
+            self.losses = losses
+        self._still_frozen(self._cohort.G)
+        self._count_gradients(batch.size)
+        return losses
+
+    def full_gradient(self) -> Tensor:
+        """Write the gradient over the whole training split into ``cohort.G``; return the losses."""
+        N, device = self.examples, self._cohort.W.device
+        total = torch.zeros_like(self._cohort.G)
+        losses = torch.zeros(self._cohort.rows, dtype=torch.float64, device=device)
+        for part in torch.arange(N, device=device).split(max(CHUNK, self.batch_size)):
+            share = len(part) / N
+            losses += share * self._backend.gradient(
+                self._cohort, Batch(self._split, part, self._step)
+            )
+            total.add_(self._cohort.G, alpha=share)
+        self._cohort.G.copy_(total)
+        self._cohort.mask_gradient()
+        self._still_frozen(self._cohort.G)
+        self._count_gradients(N)
+        return losses.to(self._cohort.W.dtype)
+
+    def loss(self, index: Tensor | None = None) -> Tensor:
+        """Return the losses ``(K,)`` over a batch, without a gradient."""
+        batch = self._batch(index)
+        self.asked.loss_evaluations += -(-batch.size // self.batch_size)
+        return self._backend.losses(self._cohort, batch)
+
+    def product(self, V: Tensor) -> Tensor:
+        """Return each run's Hessian over the batch times its direction, ``(K, D)``, masked."""
+        self.asked.products += 1
+        found = self._backend.product(self._cohort, self._batch(None), V)
+        if self._cohort.mask is not None:
+            found = found.masked_fill(~self._cohort.mask, 0)
+        self._still_frozen(found)
+        return found
+
+    def _batch(self, index: Tensor | None) -> Batch:
+        return Batch(self._split, self.index if index is None else index, self._step)
+
+    def _still_frozen(self, rows: Tensor) -> None:
+        """Zero the rows of frozen runs: a stranger's optimizer may refuse what is not finite."""
+        for row in self.frozen:
+            rows[row] = 0
+
+    def _count_gradients(self, examples: int) -> None:
+        self.asked.examples += examples
+        self.asked.gradient_evaluations += -(-examples // self.batch_size)
