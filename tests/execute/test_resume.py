@@ -28,7 +28,7 @@ LENET5 = {
     "optimizer": {"name": "sgd", "momentum": 0.9, "lr": 0.03},
 }
 
-EVERY_WRITE = """
+EVERY_CHANGE = """
 import json, os, random, signal, sys
 from pathlib import Path
 study, folder = sys.argv[1:]
@@ -42,21 +42,26 @@ from thalweg.study import record
 study = thalweg.load_study(study)
 plan_cohorts(study.plan.specs, None, Resources("cpu", 1, 1))  # loads the data, once for all
 whole = files.write_whole
-writes = 0
+changes = 0
 
 def attempt(out, last):
-    '''Run the study in a child that kills itself instead of one write; tell whether it did.'''
+    '''Run the study in a child that kills itself instead of one change of the disk; tell whether
+    it did.'''
     child = os.fork()
     if child == 0:
-        def write(path, content):
-            global writes
-            writes += 1
-            if writes == last:
-                os.kill(os.getpid(), signal.SIGKILL)
-            whole(path, content)
+        def killing(change):
+            def instead(*args, **options):
+                global changes
+                changes += 1
+                if changes == last:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                change(*args, **options)
+            return instead
 
         for module in (files, run_directory, record):
-            module.write_whole = write
+            module.write_whole = killing(whole)
+        kind = run_directory.RunDirectory
+        kind.drop_checkpoints = killing(kind.drop_checkpoints)
         study.run(out, 1, progress=Progress(quiet=True))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
@@ -70,6 +75,7 @@ last = 1
 while attempt(f"{folder}/{last}", last):
     assert not attempt(f"{folder}/{last}", 0), last
     assert finals(f"{folder}/{last}") == expected, last
+    assert not [*Path(folder, str(last)).glob("runs/*/checkpoint-*")], last
     last += 1
 print(last - 1, len(expected))
 """
@@ -131,16 +137,16 @@ def test_killed_at_random_moments_it_ends_with_the_very_bits(
     assert not list(broken.glob("runs/*/checkpoint-*"))
 
 
-def test_killed_instead_of_any_write_it_ends_with_the_very_bits(
+def test_killed_instead_of_any_change_it_ends_with_the_very_bits(
     tmp_path: Path, write_study: Callable[..., Path]
 ) -> None:
     """Among them: between the checkpoints, the finals and the statuses of a cohort's members."""
     study = write_study(arms={"momentum": ARMS["momentum"]})
-    command = [sys.executable, "-c", EVERY_WRITE, str(study), str(tmp_path)]
+    command = [sys.executable, "-c", EVERY_CHANGE, str(study), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     kills, runs = map(int, done.stdout.split())
-    assert (kills, runs) == (17, 2)  # store, study 2, begin 4, checkpoints 2, finals 8
+    assert (kills, runs) == (21, 2)  # store, study 2, begin 4, checkpoints 2, finals 8, removals 4
 
 
 def test_what_is_lost_is_the_epoch_in_flight(
@@ -199,10 +205,10 @@ def test_nothing_is_trained_twice(
     out = tmp_path / "out"
     study = write_study()
     run_here(study, out)
+    two_seeds = mtimes(out)
     for run in Store(out).runs():  # leftovers of killed writers do no harm
         (run.path / ".status.json.0123456789abcdef").write_text("{")
         (run.path / ".metrics.parquet.0123456789abcdef").write_bytes(b"PAR1")
-    two_seeds = mtimes(out)
     run_here(study, out)
     assert mtimes(out) == two_seeds
 

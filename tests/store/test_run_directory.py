@@ -110,6 +110,16 @@ def test_a_checkpoint_half_written_aside_is_ignored(runs: list[RunDirectory]) ->
     assert common_checkpoint(runs) == 5
 
 
+def test_nothing_but_results_is_left_of_a_complete_run(runs: list[RunDirectory]) -> None:
+    run = runs[0]
+    run.save_checkpoint(1, {"epoch": 1})
+    run.finish({"status": "done"}, [], [], {"weight": torch.zeros(1)})
+    results = {path for path in run.path.iterdir() if not path.name.startswith("checkpoint")}
+    (run.path / ".status.json.0123456789abcdef").write_text("{")
+    run.remove_leftovers()
+    assert set(run.path.iterdir()) == results
+
+
 def test_checkpoints_are_dropped_but_the_one_to_keep(runs: list[RunDirectory]) -> None:
     runs[0].drop_checkpoints(keep=5)
     assert list(runs[0].checkpoints()) == [5]

@@ -51,6 +51,8 @@ def execute(
     """
     unique = {spec.id: spec for spec in specs}
     outcome = Outcome(reused=[i for i in unique if store.run(i).is_complete()])
+    for run_id in outcome.reused:
+        store.run(run_id).remove_leftovers()
     pending = {i: spec for i, spec in unique.items() if i not in outcome.reused}
     while pending:
         cohorts = plan_cohorts(list(unique.values()), store, resources, pending)

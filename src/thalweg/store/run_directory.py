@@ -6,6 +6,7 @@ complete exactly when its status says so, and from then on its files never chang
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,14 @@ class RunDirectory:
         for epoch, path in self.checkpoints().items():
             if epoch != keep:
                 path.unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a process killed at the wrong moment left in the folder of a complete run:
+        checkpoints, and files that were not yet renamed into place.
+        """
+        for path in [*self.checkpoints().values(), *self.path.glob(".*")]:
+            with suppress(OSError):  # results may lie on a read-only disk
+                path.unlink()
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> bytes:
