@@ -74,7 +74,7 @@ def test_projection_holds_after_every_step(optimizer: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: str(o["name"]))
 def test_pruning_is_of_the_largest_and_holds(optimizer: dict[str, Any]) -> None:
-    table = {"name": "magnitude", "after_epoch": 1, "parameters": ["*.weight"]}
+    table = {"name": "one_shot", "after_epoch": 1, "parameters": ["*.weight"]}
     found = training([{**table, "keep": 0.6}, {**table, "keep": 0.1}], optimizer)
     watch = Watch(lambda t: chosen(t).clone())
     found.run(watch)
@@ -90,7 +90,7 @@ def test_pruning_is_of_the_largest_and_holds(optimizer: dict[str, Any]) -> None:
 
 
 def test_a_resumed_run_keeps_its_mask() -> None:
-    table = [{"name": "magnitude", "after_epoch": 1, "keep": 0.2}]
+    table = [{"name": "one_shot", "after_epoch": 1, "keep": 0.2}]
     whole = training(table, OPTIMIZERS[0], epochs=4)
     states: list[Any] = []
     whole.run(Watch(lambda t: states.append(t.row_state(0))))

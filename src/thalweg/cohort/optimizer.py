@@ -32,6 +32,15 @@ class RowOptimizer(ABC):
     def load_row_state(self, row: int, state: Any) -> None:
         """Take up the state that `row_state` returned."""
 
+    def renew(self, where: Tensor) -> None:
+        """Start the state of some weights anew, as if they had never been moved.
+
+        Called where a mask has pruned weights or let them grow.
+
+        Args:
+            where: Which weights, boolean ``(K, D)``.
+        """
+
     def evaluated(self) -> Tensor | None:
         """Return the weights ``(K, D)`` at which the runs are judged; None for ``cohort.W``.
 

@@ -42,7 +42,7 @@ class Settings:
         flops_per_example: Operations of one example's gradient.
         augmented: The training examples with their variants, of which every epoch draws one an
             example; None for none.
-        constraint: What the weights must satisfy after every step; None for none.
+        constraint: What the weights must satisfy as they train; None for none.
     """
 
     epochs: int
@@ -108,9 +108,12 @@ class Training:
         self._optimizer = optimizer
         self._frozen: dict[int, Tensor] = {}
         self._captured: dict[tuple[int, ...], CapturedStep] = {}
+        self._clock = time.perf_counter()
         augmented = settings.augmented
         split = task.train if augmented is None else augmented.split
-        self._oracle = Oracle(cohort, backend, split, len(task.train), settings.clip_norm)
+        constraint = settings.constraint
+        view = constraint.view if constraint is not None and constraint.latent else None
+        self._oracle = Oracle(cohort, backend, split, len(task.train), settings.clip_norm, view)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -126,21 +129,17 @@ class Training:
         """Train to the end from wherever the state stands."""
         for listener in listeners:
             listener.on_start(self)
-        clock = time.perf_counter()
-        if self.epoch == 0 and not self.metrics[0]:
-            self._hold()
+        self._clock = time.perf_counter()
+        if not self.metrics[0]:
+            self._begin()
             self._record([])
         while not self.finished:
             train_loss = self._train_epoch(listeners)
             self.epoch += 1
-            self._hold()
             due = self.epoch % self.settings.evaluate_every == 0
             if due or self.epoch == self.settings.epochs:
                 self._record(train_loss)
-            now = time.perf_counter()
-            for cost in self.costs:
-                cost.seconds += (now - clock) / self.cohort.rows
-            clock = now
+            self._charge_time()
             for listener in listeners:
                 listener.on_epoch(self)
 
@@ -154,19 +153,24 @@ class Training:
         """Let ``cohort.W`` hold the weights at which the runs are judged, such as an average of the
         iterates, for the time of the context. Rows that have diverged keep theirs.
         """
-        judged = self._optimizer.evaluated()
-        if judged is None:
+        judged, constraint = self._optimizer.evaluated(), self.settings.constraint
+        latent = constraint is not None and constraint.latent
+        if judged is None and not latent:
             yield
             return
-        iterate = self.cohort.W.clone()
-        self.cohort.W.copy_(judged)
+        W = self.cohort.W
+        iterate = W.clone()
+        if judged is not None:
+            W.copy_(judged)
+            for row in self._frozen:
+                W[row] = iterate[row]
         self._hold()
-        for row in self._frozen:
-            self.cohort.W[row] = iterate[row]
+        if constraint is not None and latent:
+            W.copy_(constraint.view(W))
         try:
             yield
         finally:
-            self.cohort.W.copy_(iterate)
+            W.copy_(iterate)
 
     def seconds_per_epoch(self, steps: int = 4) -> float:
         """Measure how long an epoch takes, by a few steps and one evaluation.
@@ -188,6 +192,7 @@ class Training:
 
     def row_state(self, row: int) -> dict[str, Any]:
         """Return all that one run needs to go on from here, as a tree (see `checkpoint`)."""
+        constraint = self.settings.constraint
         return {
             "weights": self.cohort.state(row),
             "mask": None if self.cohort.mask is None else self.cohort.mask[row].clone(),
@@ -197,6 +202,7 @@ class Training:
             "cost": self.costs[row].as_dict(),
             "metrics": copy.deepcopy(self.metrics[row]),
             "diverged_step": self.diverged_step[row],
+            "constraint": constraint and constraint.row_state(row),
         }
 
     def load_row_state(self, row: int, state: dict[str, Any]) -> None:
@@ -206,6 +212,8 @@ class Training:
             if self.cohort.mask is None:
                 self.cohort.mask = torch.ones_like(self.cohort.W, dtype=torch.bool)
             self.cohort.mask[row] = state["mask"]
+        if self.settings.constraint is not None:
+            self.settings.constraint.load_row_state(row, state["constraint"])
         self._optimizer.load_row_state(row, state["optimizer"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.costs[row] = Cost(**state["cost"])
@@ -251,22 +259,29 @@ class Training:
 
     def _take_step(self, index: Tensor) -> Tensor:
         scale = self.settings.lr_scale(self.step)
-        capturable = index.is_cuda and self._backend.capturable
-        optimizer = self._optimizer
+        optimizer, constraint = self._optimizer, self.settings.constraint
+        capturable = index.is_cuda and self._backend.capturable and constraint is None
         if capturable and isinstance(optimizer, Capturable) and optimizer.capturable:
             losses = self._take_captured_step(optimizer, index, scale)
         else:
             losses = self._oracle.draw(index, self.step)
             if not index.is_cuda:
                 self._freeze(losses)
-            self._optimizer.step(scale, self._oracle)
+            mask = self.cohort.mask
+            if constraint is not None:
+                constraint.before_step(self.cohort, self._oracle, self.step)
+                mask = self._renew(mask)
+            optimizer.step(scale, self._oracle)
+            if constraint is not None:
+                constraint.after_step(self.cohort, self.step + 1, self._lr(scale))
+                self._renew(mask)
             self._hold()
         for row, weights in self._frozen.items():
             self.cohort.W[row] = weights
         asked, size = self._oracle.asked, index.shape[-1]
         for row, cost in enumerate(self.costs):
             if row not in self._frozen:
-                cost.add(asked, size, self.settings.flops_per_example)
+                cost.add(asked[row], size, self.settings.flops_per_example)
         return losses
 
     def _take_captured_step(
@@ -279,20 +294,43 @@ class Training:
             def body(static_index: Tensor) -> Tensor:
                 losses = self._oracle.draw(static_index, self.step)
                 optimizer.apply()
-                self._hold()
+                self.cohort.hold_mask()
                 return losses
 
             changed = [self.cohort.W, *optimizer.tensors(), *self.cohort.buffers.values()]
             self._captured[shape] = CapturedStep(body, index, changed)
         losses = self._captured[shape](index)
-        self._oracle.asked = Asked(index.shape[-1], 1)  # a replay counts nothing
+        # A replay counts nothing.
+        self._oracle.asked = [Asked(index.shape[-1], 1)] * self.cohort.rows
         return losses
 
     def _hold(self) -> None:
         """Hold the weights to the mask and the constraint."""
         self.cohort.hold_mask()
         if self.settings.constraint is not None:
-            self.settings.constraint.apply(self.cohort, self.epoch)
+            self.settings.constraint.hold(self.cohort.W)
+
+    def _begin(self) -> None:
+        """Let the constraint act on the initial weights."""
+        if self.settings.constraint is not None:
+            mask = self.cohort.mask
+            self.settings.constraint.begin(self.cohort, self._oracle)
+            self._renew(mask)
+        self._hold()
+
+    def _renew(self, before: Tensor | None) -> Tensor | None:
+        """Start the optimizer's state anew where the mask has changed; return the mask."""
+        mask = self.cohort.mask
+        if mask is not None and mask is not before:
+            self._optimizer.renew(~mask if before is None else mask ^ before)
+        return mask
+
+    def _lr(self, scale: float | Tensor) -> float | Tensor:
+        """Return the runs' learning rates, 1 for an optimizer that has none."""
+        base = [1.0 if lr is None else lr for lr in self.settings.lr]
+        if len(set(base)) == 1:
+            return base[0] * scale
+        return self.cohort.W.new_tensor(base).unsqueeze(1) * scale
 
     def _freeze(self, losses: Tensor) -> None:
         """Freeze the runs whose loss is not finite, at the weights they have now."""
@@ -306,9 +344,17 @@ class Training:
                 self._oracle.frozen.add(row)
                 self.cohort.G[row] = 0
 
+    def _charge_time(self) -> None:
+        """Charge every run its share of the time since it was last charged."""
+        now = time.perf_counter()
+        for cost in self.costs:
+            cost.seconds += (now - self._clock) / self.cohort.rows
+        self._clock = now
+
     def _record(self, train_loss: list[float]) -> None:
         """Evaluate all runs and note their figures; one that is no longer finite is frozen."""
         held_out = {name: self.evaluate(name) for name in self.task.splits if name != "train"}
+        self._charge_time()
         for evaluation in held_out.values():
             self._freeze(evaluation.loss)
         scale = self.settings.lr_scale(max(self.step - 1, 0))
@@ -322,7 +368,7 @@ class Training:
                 "step": self.step,
                 "lr": None if lr is None else lr * scales[row % len(scales)],
                 "train_loss": None if self.epoch == 0 else train_loss[row],
-                "seconds": self.costs[row].seconds,
+                **self.costs[row].as_dict(),
             }
             for split, evaluation in held_out.items():
                 entry[f"{split}_loss"] = evaluation.loss[row].item()

@@ -33,7 +33,7 @@ from thalweg.optim.averaging import average_iterates
 from thalweg.optim.registry import OPTIMIZERS, bind_optimizer
 from thalweg.optim.rule import Rule
 from thalweg.optim.schedules import Horizon, build_schedule
-from thalweg.sparsity import bind_sparsity
+from thalweg.sparsity import Setting, bind_sparsity
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store, common_checkpoint
 from thalweg.store.provenance import machine, source_hash, versions
@@ -185,7 +185,7 @@ def prepare(
         lr_scale=_lr_scale(specs, horizon, cohort.W),
         flops_per_example=traits.flops,
         augmented=_augmented(first, task),
-        constraint=_constraint(specs, cohort),
+        constraint=_constraint(specs, Setting(cohort, task, horizon.steps, steps_per_epoch)),
     )
     return Training(cohort, task, backend, optimizer, settings), _warnings(first, cohort)
 
@@ -206,11 +206,11 @@ def _augmented(spec: RunSpec, task: Task) -> Augmented | None:
     return augment(task.train, spec.augment.name, spec.augment.options)
 
 
-def _constraint(specs: Sequence[RunSpec], cohort: Cohort) -> Constraint | None:
+def _constraint(specs: Sequence[RunSpec], setting: Setting) -> Constraint | None:
     named = [spec.sparsity for spec in specs if spec.sparsity is not None]
     if not named:
         return None
-    return bind_sparsity(named[0].name, cohort, [each.options for each in named])
+    return bind_sparsity(named[0].name, setting, [each.options for each in named])
 
 
 def _clip_norm(specs: Sequence[RunSpec], like: Tensor) -> float | Tensor | None:

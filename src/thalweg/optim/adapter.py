@@ -102,6 +102,14 @@ class TorchOptimizer(RowOptimizer):
     def load_row_state(self, row: int, state: Any) -> None:
         self._optimizers[row].load_state_dict(from_portable(copy.deepcopy(state)))
 
+    def renew(self, where: Tensor) -> None:
+        for row, optimizer in enumerate(self._optimizers):
+            chosen = self._cohort.layout.views(where[row]).values()
+            for (parameter, _), part in zip(self._gradients[row], chosen, strict=True):
+                for tensor in optimizer.state[parameter].values():
+                    if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
+                        tensor.masked_fill_(part, 0)
+
     def _show_gradients(self, row: int) -> None:
         """Let the parameters' ``.grad`` be the row of G again: ``zero_grad`` takes it away."""
         for parameter, gradient in self._gradients[row]:
@@ -124,8 +132,10 @@ class TorchOptimizer(RowOptimizer):
         ]
         if not any(due):
             return [None] * len(due)
-        views = self._cohort.layout.views(hessian_diagonal(self._cohort, oracle, counts[0]))
+        wanted = torch.tensor(due)
+        diagonal = hessian_diagonal(self._cohort, oracle, counts[0], wanted)
+        views = self._cohort.layout.views(diagonal)
         return [
-            [view[row] for view in views.values()] if wanted else None
-            for row, wanted in enumerate(due)
+            [view[row] for view in views.values()] if is_due else None
+            for row, is_due in enumerate(due)
         ]

@@ -42,6 +42,8 @@ class Rule(ABC):
         by_parameter: The update does not act on each weight alone: it is called for one parameter
             at a time, with its shape.
         averages: The runs are judged at other weights than the iterate: see `evaluated`.
+        mixes: An entry of the state is about many weights, so that it cannot be started anew for
+            one of them.
         capturable: On CUDA a step may be captured as a graph. False for a rule that does other
             things at some steps than at others, or whose operations wait for the host.
     """
@@ -54,6 +56,7 @@ class Rule(ABC):
     freezes_zeros: ClassVar[bool] = False
     by_parameter: ClassVar[bool] = False
     averages: ClassVar[bool] = False
+    mixes: ClassVar[bool] = False
     capturable: ClassVar[bool] = True
 
     @property
@@ -181,6 +184,11 @@ class RowsWithState(RowOptimizer):
         for name, tensor in self.state.items():
             tensor[row].copy_(state["state"][name])
 
+    def renew(self, where: Tensor) -> None:
+        for tensor in self.state.values():
+            if tensor.shape == where.shape:
+                tensor.masked_fill_(where, 0)
+
     def _column(self, values: Sequence[float]) -> Tensor:
         W = self.cohort.W
         return torch.tensor(values, dtype=W.dtype, device=W.device).unsqueeze(1)
@@ -202,6 +210,7 @@ class RuleOptimizer(RowsWithState):
             raise ValueError("the runs of a cohort must share their optimizer's structure")
         super().__init__(rule.options, cohort, hyperparameters)
         self._rule = rule
+        self._hyperparameters = hyperparameters[0]
         # What the rule is called for: all weights at once, or one parameter after the other.
         whole = {"": slice(0, cohort.layout.size)}
         self._columns = cohort.layout.slices if rule.by_parameter else whole
@@ -231,6 +240,16 @@ class RuleOptimizer(RowsWithState):
             for rows in (slice(k, k + together) for k in range(0, len(W), together)):
                 part = {key: tensor[rows] for key, tensor in state.items()}
                 self._rule.update(w[rows], g[rows], part, self._values(rows, w.ndim), self.t)
+
+    def renew(self, where: Tensor) -> None:
+        if self._rule.mixes:
+            return
+        for name in self._columns:
+            w, chosen = self._part(self.cohort.W, name), self._part(where, name)
+            state = self._own(name)
+            for key, fresh in self._rule.state(w, self._hyperparameters).items():
+                if fresh.shape == w.shape:
+                    state[key].copy_(torch.where(chosen, fresh, state[key]))
 
     def evaluated(self) -> Tensor | None:
         if not self._rule.averages:

@@ -13,12 +13,18 @@ class SparsityOptions(Options):
     Attributes:
         keep: Fraction of the chosen weights that may be nonzero.
         parameters: Shell-style patterns of the names of the parameters that count; all together
-            make up the number.
+            make up the number. None given: the weights of linear, convolutional and recurrent
+            layers.
     """
 
     keep: float = Field(gt=0, le=1)
-    parameters: list[str] = Field(default=["*.weight"], min_length=1)
+    parameters: list[str] = Field(default=[])
 
     def count(self, weights: int) -> int:
         """Return how many of so many weights may be nonzero: ⌊keep · weights⌋."""
-        return math.floor(self.keep * weights + 1e-6)  # 0.6 · 40,800 is 24,479.999… in binary
+        return kept(self.keep, weights)
+
+
+def kept(keep: float, weights: int) -> int:
+    """Return ⌊keep · weights⌋, of the decimal fraction that was written."""
+    return math.floor(keep * weights + 1e-6)  # 0.6 · 40,800 is 24,479.999… in binary

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ from thalweg.optim.averaging import AVERAGES
 from thalweg.optim.registry import OPTIMIZERS, averages_iterates, check_optimizer
 from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry, check_keywords, source_digest
-from thalweg.sparsity import SPARSITIES
+from thalweg.sparsity import ROUNDS, SPARSITIES, RoundsOptions
 from thalweg.spec.named import Named, split_name
 from thalweg.validation import Options, unknown, validate
 
@@ -116,12 +116,8 @@ class RunSpec:
             raise InputError(f"seed = {seed!r}: must be a whole number from 0 to {2**31 - 1}")
         checked = validate(TrainOptions, train, "train", ["schedule", "augment", "average"])
         sparsity = _optional(SPARSITIES, table.get("sparsity"), "sparsity")
-        after = 0 if sparsity is None else sparsity.options.get("after_epoch", 0)
-        if after >= checked.epochs:
-            raise InputError(
-                f"sparsity.after_epoch = {after}: must be less than the {checked.epochs} epochs "
-                "of training, some of which must follow the pruning"
-            )
+        if sparsity is not None:
+            _check_room(sparsity, checked.epochs)
         return cls(
             task=_parse_named(TASKS, table["task"], "task"),
             model=_parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
@@ -165,10 +161,52 @@ class RunSpec:
         }
 
     @cached_property
+    def rounds(self) -> RoundsOptions | None:
+        """How the run came about by rounds of pruning; None for one that did not."""
+        if self.sparsity is None or self.sparsity.name != ROUNDS:
+            return None
+        return validate(RoundsOptions, self.sparsity.options)
+
+    @property
+    def round(self) -> int:
+        """Rounds of pruning before this training: it can begin when that of the round before it,
+        `parent`, is complete.
+        """
+        return 0 if self.rounds is None else len(self.rounds.keep)
+
+    @cached_property
+    def parent(self) -> "RunSpec | None":
+        """The run whose weights are pruned for this one; None where nothing was trained before."""
+        if self.rounds is None or self.sparsity is None:
+            return None
+        keep = self.rounds.keep[:-1]
+        if not keep:
+            return replace(self, sparsity=None)
+        options = {k: v for k, v in self.sparsity.options.items() if k != "control"}
+        return replace(self, sparsity=Named(ROUNDS, {**options, "keep": keep}))
+
+    @cached_property
     def id(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_room(sparsity: Named, epochs: int) -> None:
+    """Refuse a pruning after which nothing would be trained."""
+    options = sparsity.options
+    if sparsity.name == ROUNDS:
+        start = validate(RoundsOptions, options).start
+        late = start.unit == "epoch" and start.count >= epochs
+        key, value = "rewind", options["rewind"]
+    else:
+        late = options.get("after_epoch", 0) >= epochs
+        key, value = "after_epoch", options.get("after_epoch")
+    if late:
+        raise InputError(
+            f"sparsity.{key} = {value!r}: must be less than the {epochs} epochs of training, some "
+            "of which must follow the pruning"
+        )
 
 
 def _parse_named(registry: Registry[Any], table: Any, path: str, also: Sequence[str] = ()) -> Named:

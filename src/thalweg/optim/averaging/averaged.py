@@ -53,6 +53,10 @@ class Averaged(RowOptimizer):
         self._step += 1
         self._average.update(self._cohort.W, self._mean, self._h, self._step, self._steps_per_epoch)
 
+    def renew(self, where: Tensor) -> None:
+        self._inner.renew(where)
+        self._mean.copy_(torch.where(where, self._cohort.W, self._mean))
+
     def evaluated(self) -> Tensor:
         return self._mean
 

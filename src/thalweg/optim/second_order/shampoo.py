@@ -42,6 +42,7 @@ class Shampoo(Rule):
     options = ShampooHyperparameters
     by_parameter = True
     capturable = False
+    mixes = True
 
     def structure(self, h: Any) -> Hashable:
         return (h.precondition_frequency, h.max_precond_dim)

@@ -51,6 +51,7 @@ class SOAP(Rule):
     options = SOAPHyperparameters
     by_parameter = True
     capturable = False
+    mixes = True
 
     def structure(self, h: Any) -> Hashable:
         return (h.beta1, h.beta2, h.precondition_frequency, h.max_precond_dim)
