@@ -61,6 +61,16 @@ class Results:
         """Return one row a run and evaluated epoch."""
         return self.load().metrics
 
+    def targets(self) -> pl.DataFrame:
+        """Return what every target of the study costs each arm, one row a target and arm; see
+        `thalweg.report.targets.SCHEMA` for the columns.
+        """
+        from thalweg.report.panels import panels  # Matplotlib takes long to import
+        from thalweg.report.targets import target_frame, target_reaches
+
+        results = self.load()
+        return target_frame(target_reaches(results, panels(results)))
+
     def report(self) -> Report:
         """Write the report and return where it lies."""
         from thalweg.report import write_report  # Matplotlib takes long to import

@@ -180,6 +180,7 @@ def run_study(
 def _as_json(results: StudyResults, out: Path, report: Path) -> dict[str, Any]:
     from thalweg.report.sensitivity import sensitivity_records  # imports Matplotlib
     from thalweg.report.summary import verdicts
+    from thalweg.report.targets import target_records
 
     figures = ("train_loss", "test_loss", "test_accuracy")
     costs = ("epochs", "examples", "gradient_evaluations", "seconds")
@@ -200,6 +201,7 @@ def _as_json(results: StudyResults, out: Path, report: Path) -> dict[str, Any]:
         "report": str(report.resolve()),
         "runs": runs,
         "sensitivity": sensitivity_records(results),
+        "targets": target_records(results),
         "verdicts": verdicts(results),
     }
 

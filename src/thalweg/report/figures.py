@@ -38,6 +38,9 @@ from thalweg.report.panels import Arm, Panel
 from thalweg.report.search import search_charts
 from thalweg.report.sensitivity import LEARNING_RATE, Sensitivity, axis_name, sensitivities
 from thalweg.report.slug import slug
+from thalweg.report.table import Table
+from thalweg.report.target_section import LEAD, target_charts, target_tables
+from thalweg.report.targets import target_reaches
 from thalweg.store.results import StudyResults
 from thalweg.study.statistics import mean_interval
 
@@ -57,11 +60,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """Charts under one heading, with a sentence on how to read them all."""
+    """Charts and tables under one heading, with a sentence on how to read them all."""
 
     title: str
     lead: str
     groups: tuple[Group, ...]
+    tables: tuple[Table, ...] = ()
 
     @property
     def charts(self) -> tuple[Chart, ...]:
@@ -69,10 +73,11 @@ class Section:
 
 
 def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
-    """Return the sections that have a chart.
+    """Return the sections that have a chart or a table.
 
     File names are unique: equal stems get a number.
     """
+    targets = target_reaches(results, panels)
     found = [
         Section(
             "Final test figures",
@@ -86,6 +91,12 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
             "ends where a run diverged. Epoch 0 is the initialisation; it may lie outside the "
             "axis.",
             tuple(Group(_selected(p), tuple(learning_curves(results, p))) for p in panels),
+        ),
+        Section(
+            "Cost to reach",
+            LEAD,
+            (Group("", tuple(target_charts(targets))),),
+            tuple(target_tables(targets)),
         ),
         Section(
             "Sensitivity to hyperparameters",
@@ -113,7 +124,7 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
             tuple(Group("", tuple(confusion_charts(results, p))) for p in panels),
         ),
     ]
-    return _unique([section for section in found if section.charts])
+    return _unique([section for section in found if section.charts or section.tables])
 
 
 def final_chart(panel: Panel) -> Chart | None:

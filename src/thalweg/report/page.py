@@ -16,7 +16,7 @@ from thalweg.report.figures import Section
 from thalweg.report.formats import duration
 from thalweg.report.interactive import interactive_figure
 from thalweg.report.summary import Summary
-from thalweg.report.tables import Table
+from thalweg.report.table import Table
 from thalweg.store.results import StudyResults
 
 

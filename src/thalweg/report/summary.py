@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from thalweg.report.formats import metric_interval, metric_name, plural
 from thalweg.report.panels import Arm, Panel, Point, panels
 from thalweg.report.sensitivity import sensitivities
+from thalweg.report.targets import target_reaches
 from thalweg.store.results import StudyResults
 from thalweg.study.statistics import mean_interval
 
@@ -40,12 +41,15 @@ class Summary:
 def summary(results: StudyResults, grouped: Sequence[Panel]) -> Summary:
     """Return the study's findings and warnings."""
     warnings = [*_selection(grouped), *_absent(grouped), *_edges(grouped), *_single(grouped)]
+    warnings += _unrecorded(results, grouped)
     warnings += [str(text) for text in results.provenance.get("warnings") or ()]
     return Summary(tuple(_finding(panel) for panel in grouped), tuple(warnings))
 
 
 def verdicts(results: StudyResults) -> list[str]:
-    """Return what the study's grids say: optimum and stable range a curve, and what to distrust."""
+    """Return what the study says: optimum and stable range of every curve, the cheapest arm for
+    every target, and what to distrust.
+    """
     grouped = panels(results)
     found = [
         f"{panel.title}, {member.verdict(panel.metric)}"
@@ -61,6 +65,7 @@ def verdicts(results: StudyResults) -> list[str]:
         for arm in panel.arms
         if arm.selected and len(arm.points) > 1 and not _has_curve(panel, arm)
     ]
+    found += [f"{m.panel.title}: {m.verdict()}" for m in target_reaches(results, grouped)]
     return [*found, *_edges(grouped), *_selection(grouped)]
 
 
@@ -165,3 +170,12 @@ def _single(panels: Sequence[Panel]) -> list[str]:
     if selected and all(point.seeds == 1 for point in selected):
         return ["Every result rests on a single seed, so none has an interval."]
     return []
+
+
+def _unrecorded(results: StudyResults, panels: Sequence[Panel]) -> list[str]:
+    known = {metric for panel in panels for metric in panel.metrics}
+    return [
+        f"No run has a {metric_name(metric)}, so what its targets cost is unknown."
+        for metric in results.targets
+        if metric not in known
+    ]

@@ -2,8 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -17,7 +16,8 @@ from thalweg.report.formats import (
     metric_name,
     metric_value,
 )
-from thalweg.report.panels import Arm, Panel, Point, Run
+from thalweg.report.panels import Panel, Point, Run
+from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
 from thalweg.study.statistics import mean_interval, median
 
@@ -30,38 +30,6 @@ METRICS = (
     "train_loss",
 )
 """Figures of a run, in the order of the columns."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table.
-
-    Attributes:
-        name: Stem of its CSV file.
-        title: Heading.
-        note: How to read it.
-        frame: What the CSV file holds, in full precision.
-        header: Column headings of the page's table.
-        rows: Texts of the page's table.
-        numeric: Whether each column holds numbers, which are aligned to the right.
-    """
-
-    name: str
-    title: str
-    note: str
-    frame: pl.DataFrame
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: tuple[bool, ...]
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column of the page's table: heading and text of a row of the frame."""
-
-    heading: str
-    text: Callable[[dict[str, Any]], str]
-    numeric: bool = True
 
 
 def tables(results: StudyResults, panels: Sequence[Panel]) -> list[Table]:
@@ -79,7 +47,7 @@ def final_table(panels: Sequence[Panel]) -> Table:
     """Return one row a panel and arm: the figures of its selected point."""
     records = [
         {
-            **_key(panel, arm),
+            **key(panel, arm),
             "optimizer": arm.optimizer,
             "selected_by": panel.metric,
             "point": arm.selected.label if arm.selected else None,
@@ -94,15 +62,15 @@ def final_table(panels: Sequence[Panel]) -> Table:
         for arm in panel.arms
     ]
     columns = [
-        *_key_columns(),
-        _Column("optimizer", lambda row: row["optimizer"], numeric=False),
-        _Column("selected point", _point_text, numeric=False),
-        _Column("seeds", lambda row: str(row["seeds"])),
+        *key_columns(),
+        Column("optimizer", lambda row: row["optimizer"], numeric=False),
+        Column("selected point", _point_text, numeric=False),
+        Column("seeds", lambda row: str(row["seeds"])),
         *_metric_columns(panels, METRICS),
-        _Column("diverged", _diverged_text),
-        _Column("failed or missing", _absent_text),
+        Column("diverged", _diverged_text),
+        Column("failed or missing", _absent_text),
     ]
-    return _table(
+    return build_table(
         "final",
         "Results at the selected points",
         "Mean over seeds ± half the 95 % Student t interval. Where a run diverged the mean "
@@ -118,7 +86,7 @@ def points_table(panels: Sequence[Panel]) -> Table:
     """Return one row a panel, arm and grid point."""
     records = [
         {
-            **_key(panel, arm),
+            **key(panel, arm),
             "point": point.label,
             "axes": json.dumps(point.axes),
             "selected": point is arm.selected,
@@ -132,18 +100,18 @@ def points_table(panels: Sequence[Panel]) -> Table:
         for point in arm.points
     ]
     columns = [
-        *_key_columns(),
-        _Column(
+        *key_columns(),
+        Column(
             "point",
             lambda row: (row["point"] or "—") + (" ★" if row["selected"] else ""),
             numeric=False,
         ),
-        _Column("seeds", lambda row: str(row["seeds"])),
+        Column("seeds", lambda row: str(row["seeds"])),
         *_metric_columns(panels, METRICS),
-        _Column("diverged", lambda row: str(row["diverged"])),
-        _Column("failed or missing", lambda row: str(row["failed"] + row["missing"])),
+        Column("diverged", lambda row: str(row["diverged"])),
+        Column("failed or missing", lambda row: str(row["failed"] + row["missing"])),
     ]
-    return _table(
+    return build_table(
         "points",
         "All grid points",
         "★ marks the selected point of each arm.",
@@ -163,7 +131,7 @@ def class_table(results: StudyResults, panels: Sequence[Panel]) -> Table:
             ):
                 records.append(
                     {
-                        **_key(panel, member.arm),
+                        **key(panel, member.arm),
                         "class": name,
                         "seeds": interval.count if interval else 0,
                         "test_examples": int(counts.sum()),
@@ -173,13 +141,13 @@ def class_table(results: StudyResults, panels: Sequence[Panel]) -> Table:
                     }
                 )
     columns = [
-        *_key_columns(),
-        _Column("class", lambda row: row["class"], numeric=False),
-        _Column("test examples", lambda row: f"{row['test_examples']:,}"),
-        _Column("seeds", lambda row: str(row["seeds"])),
-        _Column("test accuracy", lambda row: _metric_text(row, "test_accuracy")),
+        *key_columns(),
+        Column("class", lambda row: row["class"], numeric=False),
+        Column("test examples", lambda row: f"{row['test_examples']:,}"),
+        Column("seeds", lambda row: str(row["seeds"])),
+        Column("test accuracy", lambda row: _metric_text(row, "test_accuracy")),
     ]
-    return _table(
+    return build_table(
         "classes",
         "Accuracy by class",
         "Test examples are summed over the seeds.",
@@ -202,7 +170,7 @@ def cost_table(panels: Sequence[Panel]) -> Table:
             ]
             records.append(
                 {
-                    **_key(panel, arm),
+                    **key(panel, arm),
                     "runs": len(runs),
                     "parameters": _joined(runs, "parameters"),
                     **{name: _mean(runs, name) for name in _COSTS},
@@ -211,19 +179,19 @@ def cost_table(panels: Sequence[Panel]) -> Table:
                 }
             )
     columns = [
-        *_key_columns(),
-        _Column("runs", lambda row: str(row["runs"])),
-        _Column("parameters", lambda row: _counts_text(row["parameters"])),
-        _Column("examples", lambda row: count(row["examples"])),
-        _Column("gradient evaluations", lambda row: count(row["gradient_evaluations"])),
-        _Column("FLOPs", lambda row: count(row["flops"])),
-        _Column("time per run", lambda row: duration(row["seconds"])),
-        _Column("time in all", lambda row: duration(row["seconds_total"])),
-        _Column("backend", lambda row: row["backend"] or "—", numeric=False),
-        _Column("device", lambda row: row["device"] or "—", numeric=False),
-        _Column("cohort rows", lambda row: row["rows"] or "—"),
+        *key_columns(),
+        Column("runs", lambda row: str(row["runs"])),
+        Column("parameters", lambda row: _counts_text(row["parameters"])),
+        Column("examples", lambda row: count(row["examples"])),
+        Column("gradient evaluations", lambda row: count(row["gradient_evaluations"])),
+        Column("FLOPs", lambda row: count(row["flops"])),
+        Column("time per run", lambda row: duration(row["seconds"])),
+        Column("time in all", lambda row: duration(row["seconds_total"])),
+        Column("backend", lambda row: row["backend"] or "—", numeric=False),
+        Column("device", lambda row: row["device"] or "—", numeric=False),
+        Column("cohort rows", lambda row: row["rows"] or "—"),
     ]
-    return _table(
+    return build_table(
         "costs",
         "Costs",
         "Means per run over all grid points and seeds. A run's time is its share of its cohort's "
@@ -236,8 +204,6 @@ def cost_table(panels: Sequence[Panel]) -> Table:
 
 _COSTS = ("examples", "gradient_evaluations", "flops", "seconds")
 
-_KEY_SCHEMA = {"task": pl.String, "model": pl.String, "arm": pl.String}
-
 _FIGURE_SCHEMA = {
     "seeds": pl.Int64,
     **{
@@ -248,7 +214,7 @@ _FIGURE_SCHEMA = {
 }
 
 _FINAL_SCHEMA = {
-    **_KEY_SCHEMA,
+    **KEY_SCHEMA,
     "optimizer": pl.String,
     "selected_by": pl.String,
     "point": pl.String,
@@ -261,7 +227,7 @@ _FINAL_SCHEMA = {
 }
 
 _POINTS_SCHEMA = {
-    **_KEY_SCHEMA,
+    **KEY_SCHEMA,
     "point": pl.String,
     "axes": pl.String,
     "selected": pl.Boolean,
@@ -272,7 +238,7 @@ _POINTS_SCHEMA = {
 }
 
 _CLASS_SCHEMA = {
-    **_KEY_SCHEMA,
+    **KEY_SCHEMA,
     "class": pl.String,
     "seeds": pl.Int64,
     "test_examples": pl.Int64,
@@ -282,7 +248,7 @@ _CLASS_SCHEMA = {
 }
 
 _COST_SCHEMA = {
-    **_KEY_SCHEMA,
+    **KEY_SCHEMA,
     "runs": pl.Int64,
     "parameters": pl.String,
     **dict.fromkeys(_COSTS, pl.Float64),
@@ -291,37 +257,6 @@ _COST_SCHEMA = {
     "device": pl.String,
     "rows": pl.String,
 }
-
-
-def _table(
-    name: str,
-    title: str,
-    note: str,
-    records: list[dict[str, Any]],
-    schema: dict[str, Any],
-    columns: Sequence[_Column],
-) -> Table:
-    return Table(
-        name,
-        title,
-        note,
-        pl.DataFrame(records, schema=schema),
-        tuple(column.heading for column in columns),
-        tuple(tuple(column.text(record) for column in columns) for record in records),
-        tuple(column.numeric for column in columns),
-    )
-
-
-def _key(panel: Panel, arm: Arm) -> dict[str, Any]:
-    return {"task": panel.task, "model": panel.model, "arm": arm.name}
-
-
-def _key_columns() -> list[_Column]:
-    return [
-        _Column("task", lambda row: row["task"], numeric=False),
-        _Column("model", lambda row: row["model"], numeric=False),
-        _Column("arm", lambda row: row["arm"], numeric=False),
-    ]
 
 
 def _figures(panel: Panel, point: Point | None) -> dict[str, Any]:
@@ -337,9 +272,9 @@ def _figures(panel: Panel, point: Point | None) -> dict[str, Any]:
     return found
 
 
-def _metric_columns(panels: Sequence[Panel], metrics: Iterable[str]) -> list[_Column]:
-    def column(metric: str) -> _Column:
-        return _Column(metric_name(metric), lambda row: _metric_text(row, metric))
+def _metric_columns(panels: Sequence[Panel], metrics: Iterable[str]) -> list[Column]:
+    def column(metric: str) -> Column:
+        return Column(metric_name(metric), lambda row: _metric_text(row, metric))
 
     return [
         column(metric) for metric in metrics if any(metric in panel.metrics for panel in panels)

@@ -30,7 +30,7 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     grouped = panels(results)
     charts = sections(results, grouped)
     found = tables(results, grouped)
-    for table in found:
+    for table in [*found, *(table for section in charts for table in section.tables)]:
         write_whole(folder / "tables" / f"{table.name}.csv", table.frame.write_csv())
     for section in charts:
         for chart in section.charts:

@@ -49,6 +49,7 @@ def read_results(store: Store, name: str) -> StudyResults:
         class_names=_class_names(statuses),
         selection=_selection(frame),
         provenance=_provenance(record, (folder / "study.toml").read_text("utf-8"), statuses),
+        targets=record.get("targets", {}),
     )
 
 

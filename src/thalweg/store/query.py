@@ -55,15 +55,17 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         arm_schema = {**schema, "seed": pl.Int64, "run": pl.String}
         connection.register("arms", pl.DataFrame(arms, schema=arm_schema))
         complete = [run["run"] for run in runs if run["status"] in COMPLETE]
+        connection.register("no_metrics", pl.DataFrame(schema=METRICS))
+        view = "CREATE VIEW metrics AS SELECT * FROM no_metrics"
         if complete:
             paths = [str(store.run(run_id).path / "metrics.parquet") for run_id in complete]
             quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            connection.execute(
-                "CREATE VIEW metrics AS SELECT parse_path(filename)[-2] AS run, * EXCLUDE filename "
+            # The empty frame adds, as nulls, what older files lack.
+            view += (
+                " UNION ALL BY NAME SELECT parse_path(filename)[-2] AS run, * EXCLUDE filename "
                 f"FROM read_parquet([{quoted}], filename = true, union_by_name = true)"
             )
-        else:
-            connection.register("metrics", pl.DataFrame(schema=METRICS))
+        connection.execute(view)
         yield connection
     finally:
         connection.close()

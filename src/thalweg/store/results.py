@@ -1,6 +1,6 @@
 """What a study left in the store, as frames: all that the report and the tables need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -59,11 +59,17 @@ METRICS = {
     "validation_accuracy": pl.Float64,
     "test_loss": pl.Float64,
     "test_accuracy": pl.Float64,
+    "examples": pl.Int64,
+    "gradient_evaluations": pl.Int64,
+    "loss_evaluations": pl.Int64,
+    "products": pl.Int64,
+    "flops": pl.Float64,
     "seconds": pl.Float64,
 }
 """Columns of the ``metrics`` frame, one row a run and evaluated epoch; epoch 0 is the
 initialisation. ``train_loss`` here is the mean minibatch loss over the epoch, null at epoch 0.
-``seconds`` counts from the start of the run."""
+The costs (see `thalweg.cohort.cost.Cost`) count from the start of the run to the end of this
+evaluation; those that an older version did not record are null."""
 
 CONFUSION = {"run": pl.String, "true": pl.Int64, "predicted": pl.Int64, "count": pl.Int64}
 """Columns of the ``confusion`` frame: test examples by true and predicted class at the end."""
@@ -86,6 +92,7 @@ class StudyResults:
             exists.
         provenance: "command", "study_file" (its TOML text), "source" (hash of the package's
             source), "versions", "machine", "started" and "finished" (ISO 8601), "warnings".
+        targets: Figures whose cost is asked for, by metric (a column of `METRICS`).
     """
 
     name: str
@@ -97,3 +104,4 @@ class StudyResults:
     class_names: dict[str, list[str]]
     selection: str
     provenance: dict[str, Any]
+    targets: dict[str, list[float]] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from thalweg.spec import RunSpec
 from thalweg.study.axes import Axes, label
 from thalweg.study.search import SearchOptions, expand_search
 from thalweg.study.source import Table, effective, merge, read_study
+from thalweg.study.target_options import Targets
 from thalweg.validation import Options, join_path, unknown, validate
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -51,6 +52,7 @@ class StudyOptions(Options):
         title: One line for people.
         question: What the study asks.
         seeds: Number of seeds, counted from 0, or a list of them.
+        targets: Figures whose cost to reach is reported.
         notes: Sentences that a reader of the results must know.
     """
 
@@ -58,6 +60,7 @@ class StudyOptions(Options):
     title: str = ""
     question: str = ""
     seeds: Annotated[list[int], BeforeValidator(_seeds)] = Field(default=[0, 1, 2])
+    targets: Targets = Field(default=Targets())
     notes: list[str] = Field(default=[])
 
 

@@ -23,6 +23,7 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
         "title": study.options.title or study.name,
         "question": study.options.question,
         "notes": study.options.notes,
+        "targets": study.options.targets.by_metric(),
         "search": study.table.get("search", {}),
         "source": study.source,
         "command": command,

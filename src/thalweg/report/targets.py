@@ -1,0 +1,232 @@
+"""What it costs the arms of a study to reach its targets: figures and verdicts."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from thalweg.report.formats import count, duration, is_accuracy, metric_name, number, plural
+from thalweg.report.panels import Arm, Panel, panels
+from thalweg.report.table import KEY_SCHEMA, key
+from thalweg.store.results import StudyResults
+from thalweg.study.targets import (
+    UNITS,
+    Comparison,
+    CostToReach,
+    Reach,
+    compare,
+    cost_to_reach,
+    reach,
+    seeds_needed,
+)
+
+SCHEMA = {
+    **KEY_SCHEMA,
+    "point": pl.String,
+    "metric": pl.String,
+    "target": pl.Float64,
+    "seeds": pl.Int64,
+    "reached": pl.Int64,
+    "diverged": pl.Int64,
+    **{
+        f"{unit}_{figure}": pl.Float64
+        for unit in UNITS
+        for figure in ("median", "low", "high", "at_least")
+    },
+}
+"""Columns of the frame of targets, one row a panel, target and arm, at the arm's selected point.
+
+``reached`` of ``seeds`` runs reached the target; ``diverged`` runs count as never reaching it. An
+arm of which every run diverged has no selected point; its first stands for it. The figures by unit
+are those of `thalweg.study.targets.CostToReach`.
+"""
+
+
+@dataclass(frozen=True)
+class ArmReach:
+    """The selected point of an arm against a target, its costs by unit; the first of its points
+    where all diverged.
+    """
+
+    arm: Arm
+    reach: Reach
+    costs: dict[str, CostToReach]
+
+    @property
+    def reached(self) -> int:
+        return int(self.reach.reached.sum())
+
+    @property
+    def seeds(self) -> int:
+        return len(self.reach.seeds)
+
+
+@dataclass(frozen=True)
+class TargetReach:
+    """The arms of a panel against one target.
+
+    Attributes:
+        panel: The panel.
+        metric: A column of the ``metrics`` frame.
+        target: The figure to reach.
+        arms: In the order of the panel.
+        unit: The unit in which the arms are compared, see `comparison_unit`.
+        comparisons: All pairs of arms of which a run reached the target.
+    """
+
+    panel: Panel
+    metric: str
+    target: float
+    arms: tuple[ArmReach, ...]
+    unit: str
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def name(self) -> str:
+        return target_name(self.metric, self.target)
+
+    @property
+    def cheapest(self) -> ArmReach | None:
+        """The arm with the lowest median; None where no arm has one."""
+        able = [
+            (median, index)
+            for index, member in enumerate(self.arms)
+            if (median := member.costs[self.unit].median) is not None
+        ]
+        return self.arms[min(able)[1]] if able else None
+
+    def verdict(self) -> str:
+        """Which arm is the cheapest, and against which others that is resolved, in sentences."""
+        best = self.cheapest
+        if best is None:
+            return f"no arm reaches {self.name} with more than half of its seeds."
+        found = (
+            f"{best.arm.name} reaches {self.name} at the lowest cost, "
+            f"{cost_text(self.unit, best.costs[self.unit].median)} {unit_name(self.unit)} (median; "
+            f"{best.reached} of {plural(best.seeds, 'seed')})"
+        )
+        mine = [c for c in self.comparisons if best.arm.name in (c.first, c.second)]
+        won, open_ = (
+            [
+                c.second if c.first == best.arm.name else c.first
+                for c in mine
+                if c.resolved is wanted
+            ]
+            for wanted in (True, False)
+        )
+        if won:
+            found += f"; resolved against {', '.join(won)}"
+        if open_:
+            found += f"; not resolved at {plural(best.seeds, 'seed')} against {', '.join(open_)}"
+        needed = seeds_needed(len(self.comparisons))
+        if open_ and best.seeds < needed:
+            many = plural(len(self.comparisons), "comparison")
+            found += f" ({many} can be resolved from {needed} seeds on)"
+        return f"{found}."
+
+
+def target_reaches(results: StudyResults, grouped: Sequence[Panel]) -> list[TargetReach]:
+    """Return every target of the study in every panel that has its metric."""
+    return [
+        _target_reach(results, panel, metric, target)
+        for metric, targets in results.targets.items()
+        for target in targets
+        for panel in grouped
+        if metric in panel.metrics
+    ]
+
+
+def target_frame(found: Sequence[TargetReach]) -> pl.DataFrame:
+    """Return the frame of targets, see `SCHEMA`."""
+    records = [
+        {
+            **key(member.panel, arm.arm),
+            "point": arm.arm.selected.label if arm.arm.selected else None,
+            "metric": member.metric,
+            "target": member.target,
+            "seeds": arm.seeds,
+            "reached": arm.reached,
+            "diverged": int(np.isinf(arm.reach.spent["epochs"]).sum()),
+            **{
+                f"{unit}_{figure}": value
+                for unit, cost in arm.costs.items()
+                for figure, value in asdict(cost).items()
+            },
+        }
+        for member in found
+        for arm in member.arms
+    ]
+    return pl.DataFrame(records, schema=SCHEMA)
+
+
+def target_records(results: StudyResults) -> list[dict[str, Any]]:
+    """Return every target with its arms and their comparisons as plain values."""
+    return [
+        {
+            "task": member.panel.task,
+            "model": member.panel.model,
+            "metric": member.metric,
+            "target": member.target,
+            "arms": [
+                {
+                    "arm": arm.arm.name,
+                    "point": arm.arm.selected.label if arm.arm.selected else None,
+                    "seeds": arm.seeds,
+                    "reached": arm.reached,
+                    "costs": {unit: asdict(cost) for unit, cost in arm.costs.items()},
+                }
+                for arm in member.arms
+            ],
+            "compared_by": member.unit,
+            "comparisons": [asdict(comparison) for comparison in member.comparisons],
+        }
+        for member in target_reaches(results, panels(results))
+    ]
+
+
+def comparison_unit(reaches: Sequence[Reach], runs: Sequence[dict[str, Any]]) -> str:
+    """Return the unit in which runs can be compared.
+
+    Gradient evaluations, if all are of batches of one size and are all that was asked for; else
+    floating-point operations, which count examples, losses and products too; epochs, where these
+    were not recorded.
+    """
+    sizes = {run["batch_size"] for run in runs}
+    alike = len(sizes) == 1 and not any(run["loss_evaluations"] or run["products"] for run in runs)
+    unit = "gradient_evaluations" if alike else "flops"
+    recorded = not any(np.isnan(reach.spent[unit]).any() for reach in reaches)
+    return unit if recorded else "epochs"
+
+
+def target_name(metric: str, target: float) -> str:
+    """Return ``85 % test accuracy`` or ``a test loss of 0.3``."""
+    if is_accuracy(metric):
+        return f"{100 * target:.6g}\N{NO-BREAK SPACE}% {metric_name(metric)}"
+    return f"a {metric_name(metric)} of {target:.6g}"
+
+
+def unit_name(unit: str) -> str:
+    """Return the name of a unit of cost in a sentence."""
+    return "FLOPs" if unit == "flops" else unit.replace("_", " ")
+
+
+def cost_text(unit: str, value: float | None) -> str:
+    """Return a cost as people write it; its unit stands elsewhere."""
+    if unit == "seconds":
+        return duration(value)
+    return number(value) if unit == "epochs" else count(value)
+
+
+def _target_reach(results: StudyResults, panel: Panel, metric: str, target: float) -> TargetReach:
+    arms = []
+    for arm in panel.arms:
+        point = arm.selected or next((point for point in arm.points if point.seeds), None)
+        found = reach(point.runs if point else (), results.metrics, metric, target)
+        costs = {unit: cost_to_reach(spent, found.reached) for unit, spent in found.spent.items()}
+        arms.append(ArmReach(arm, found, costs))
+    runs = [run for arm in panel.arms if arm.selected for run in arm.selected.runs]
+    unit = comparison_unit([member.reach for member in arms], runs)
+    compared = compare({member.arm.name: member.reach for member in arms}, unit)
+    return TargetReach(panel, metric, target, tuple(arms), unit, tuple(compared))
