@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from thalweg.cohort import Layout, Listener, Training
+from thalweg.cohort import Cost, Layout, Listener, Training
 from thalweg.optim import OPTIMIZERS
 
 SGD = [
@@ -27,6 +27,8 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "signsgd": [{"lr": 0.01, "momentum": m} for m in (0.9, 0.5, 0.8)],
     "gd_sign": SGD,
     "rmsprop": [{"lr": 0.01, "momentum": m, "centered": True} for m in (0.9, 0.5, 0.8)],
+    # Each run searches for a time of its own.
+    "armijo": [{"lr": 1.0}, {"lr": 30.0, "c": 0.5}, {"lr": 300.0, "beta": 0.7}],
     # Undamped Newton steps along negative curvature let rounding grow.
     "newton_cg": [{"lr": lr, "damping": 20.0, "cg_iterations": 4} for lr in (1.0, 0.5, 0.8)],
     # At the first steps m/√v is a sign; with ε above rounding, not that of a gradient of rounding.
@@ -75,6 +77,10 @@ def set_up(trial, small_task, model, random_mask, name, architecture, dtype, **c
     return trial(task, network, name, options_of(name), SEEDS, **settings)
 
 
+def counts(cost: Cost) -> dict[str, Any]:
+    return {name: count for name, count in cost.as_dict().items() if name != "seconds"}
+
+
 @pytest.mark.parametrize(("name", "architecture", "stacked", "masked"), WAYS)
 def test_a_cohort_equals_its_members_trained_alone(
     name: str,
@@ -91,14 +97,18 @@ def test_a_cohort_equals_its_members_trained_alone(
         masked=masked,
         stacked=stacked,
     )
-    cohort = together.run().cohort
+    training = together.run()
+    cohort = training.cohort
     assert torch.isfinite(cohort.W).all()
     for k in range(len(SEEDS)):
         alone = together.member(k)
         start = alone.build().cohort.W
-        end = alone.run().cohort.W
+        trained = alone.run()
+        end = trained.cohort.W
         assert not torch.equal(start, end)
         torch.testing.assert_close(cohort.W[k : k + 1], end, rtol=1e-9, atol=1e-12)
+        # A line search takes the trials its own run needs, and is charged no more.
+        assert counts(training.costs[k]) == counts(trained.costs[0])
 
 
 @pytest.mark.parametrize(

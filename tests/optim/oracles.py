@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from thalweg.cohort import AutogradBackend, Cohort, Oracle
+from thalweg.cohort.oracle import Asked
 from thalweg.data import Split
 
 
@@ -17,8 +18,8 @@ class CallableOracle(Oracle):
         super().__init__(cohort, AutogradBackend("mse", stacked=False), nothing, 1)
         self._function = function
 
-    def gradient(self, index: Tensor | None = None) -> Tensor:
-        self.asked.gradient_evaluations += 1
+    def gradient(self, index: Tensor | None = None, active: Tensor | None = None) -> Tensor:
+        self._count(Asked(gradient_evaluations=1), active)
         self.losses = self._function()
         return self.losses
 

@@ -162,7 +162,7 @@ def test_lbfgs_counts_its_evaluations() -> None:
     oracle = CallableOracle(ours, closure)
     for _ in range(3):
         optimizer.step(1.0, oracle)
-    assert oracle.asked.gradient_evaluations == closure.calls > 3
+    assert oracle.asked[0].gradient_evaluations == closure.calls > 3
     alone = nn.Parameter(cohort(1).W[0].clone())
     theirs = torch.optim.LBFGS([alone], **options)
     held = quadratic(shadow := cohort(1))

@@ -16,7 +16,7 @@ CHUNK = 1000
 
 @dataclass
 class Asked:
-    """What was computed for each run within a step.
+    """What was computed for one run within a step.
 
     Attributes:
         examples: Examples whose gradient was computed.
@@ -30,6 +30,12 @@ class Asked:
     loss_evaluations: int = 0
     products: int = 0
 
+    def add(self, more: "Asked") -> None:
+        self.examples += more.examples
+        self.gradient_evaluations += more.gradient_evaluations
+        self.loss_evaluations += more.loss_evaluations
+        self.products += more.products
+
 
 class Oracle:
     """The objective as an optimizer sees it: always at the weights that ``cohort.W`` holds when it
@@ -37,6 +43,10 @@ class Oracle:
 
     Gradients go to ``cohort.G``, are masked, and are zero for frozen runs. Only that of the current
     batch is clipped.
+
+    Where only some runs still need an answer, as in a line search, ``active`` says which, ``(K,)``
+    or ``(K, 1)``: all rows are computed, and only the active ones are counted, so that a run costs
+    the same whoever it trains with.
 
     Args:
         cohort: The networks.
@@ -50,7 +60,7 @@ class Oracle:
         index: Numbers of the batch's examples in the split, ``(B,)`` if all runs see the same, else
             ``(K, B)``.
         losses: Mean loss of each run over the batch ``(K,)``, at the weights of the last gradient.
-        asked: What was computed since the batch was drawn.
+        asked: What was computed for each run since the batch was drawn.
         frozen: Rows that have diverged.
     """
 
@@ -70,7 +80,7 @@ class Oracle:
         self._step = 0
         self.index = torch.zeros(0, dtype=torch.int64)
         self.losses = torch.zeros(0)
-        self.asked = Asked()
+        self.asked = self._nothing()
         self.frozen: set[int] = set()
 
     @property
@@ -81,14 +91,15 @@ class Oracle:
     def draw(self, index: Tensor, step: int) -> Tensor:
         """Make ``index`` the current batch of step ``step`` and compute its gradient."""
         self.index, self._step = index, step
-        self.asked = Asked()
+        self.asked = self._nothing()
         return self.gradient()
 
-    def gradient(self, index: Tensor | None = None) -> Tensor:
+    def gradient(self, index: Tensor | None = None, active: Tensor | None = None) -> Tensor:
         """Write each run's gradient over a batch into ``cohort.G`` and return the losses ``(K,)``.
 
         Args:
             index: Numbers of other examples, shaped as `index`; None for the current batch.
+            active: Runs that are counted; None for all.
         """
         current = index is None
         batch = self._batch(index)
@@ -99,7 +110,7 @@ class Oracle:
                 clip_rows_(self._cohort.G, self._clip_norm)
             self.losses = losses
         self._still_frozen(self._cohort.G)
-        self._count_gradients(batch.size)
+        self._count_gradients(batch.size, active)
         return losses
 
     def full_gradient(self) -> Tensor:
@@ -119,15 +130,15 @@ class Oracle:
         self._count_gradients(N)
         return losses.to(self._cohort.W.dtype)
 
-    def loss(self, index: Tensor | None = None) -> Tensor:
+    def loss(self, index: Tensor | None = None, active: Tensor | None = None) -> Tensor:
         """Return the losses ``(K,)`` over a batch, without a gradient."""
         batch = self._batch(index)
-        self.asked.loss_evaluations += -(-batch.size // self.batch_size)
+        self._count(Asked(loss_evaluations=-(-batch.size // self.batch_size)), active)
         return self._backend.losses(self._cohort, batch)
 
-    def product(self, V: Tensor) -> Tensor:
+    def product(self, V: Tensor, active: Tensor | None = None) -> Tensor:
         """Return each run's Hessian over the batch times its direction, ``(K, D)``, masked."""
-        self.asked.products += 1
+        self._count(Asked(products=1), active)
         found = self._backend.product(self._cohort, self._batch(None), V)
         if self._cohort.mask is not None:
             found = found.masked_fill(~self._cohort.mask, 0)
@@ -142,6 +153,15 @@ class Oracle:
         for row in self.frozen:
             rows[row] = 0
 
-    def _count_gradients(self, examples: int) -> None:
-        self.asked.examples += examples
-        self.asked.gradient_evaluations += -(-examples // self.batch_size)
+    def _nothing(self) -> list[Asked]:
+        return [Asked() for _ in range(self._cohort.rows)]
+
+    def _count_gradients(self, examples: int, active: Tensor | None = None) -> None:
+        batches = -(-examples // self.batch_size)
+        self._count(Asked(examples=examples, gradient_evaluations=batches), active)
+
+    def _count(self, asked: Asked, active: Tensor | None) -> None:
+        counted = [True] * self._cohort.rows if active is None else active.flatten().tolist()
+        for row, counts in zip(self.asked, counted, strict=True):
+            if counts:
+                row.add(asked)

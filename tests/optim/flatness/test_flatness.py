@@ -128,8 +128,8 @@ def test_least_squares_is_solved_to_the_length_of_the_climb(name: str) -> None:
 def test_two_gradients_are_counted(name: str) -> None:
     problem = LeastSquares(1, batch=8)
     problem.train(name, [{"lr": 0.1}], 1)
-    assert problem.oracle.asked.gradient_evaluations == 2
-    assert problem.oracle.asked.examples == 16
+    assert problem.oracle.asked[0].gradient_evaluations == 2
+    assert problem.oracle.asked[0].examples == 16
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -168,8 +168,9 @@ def test_gradient_evaluations(name: str, options: dict[str, Any], counts: list[i
     for step in range(len(counts)):
         problem.oracle.draw(problem.index(step), step)
         optimizer.step(1.0, problem.oracle)
-        found.append(problem.oracle.asked.gradient_evaluations)
-        assert problem.oracle.asked.loss_evaluations == problem.oracle.asked.products == 0
+        (asked,) = problem.oracle.asked
+        found.append(asked.gradient_evaluations)
+        assert asked.loss_evaluations == asked.products == 0
     assert found == counts
 
 

@@ -114,7 +114,7 @@ def test_the_wolfe_conditions_hold_on_hard_functions() -> None:
         waves = -a[2] + 0.1 * torch.sin(8 * a[2]) + 0.1 * a[2].square()
         return torch.stack([well, steep, waves, a[3]])
 
-    def evaluate(a: Tensor) -> tuple[Tensor, Tensor]:
+    def evaluate(a: Tensor, active: Tensor | None = None) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             at = a.clone().requires_grad_()
             value = phi(at)

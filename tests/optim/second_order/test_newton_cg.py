@@ -19,7 +19,7 @@ def test_one_undamped_step_reaches_the_optimum_of_a_quadratic() -> None:
     problem = LeastSquares(3)
     after = problem.train("newton_cg", [EXACT] * 3, 1)[-1]
     np.testing.assert_allclose(after, np.tile(problem.optimum(), (3, 1)), rtol=1e-10)
-    assert problem.oracle.asked.products <= FEATURES + 1
+    assert problem.oracle.asked[0].products <= FEATURES + 1
 
 
 def plainly(problem: LeastSquares, w: Vector, lr: float, damping: float, steps: int) -> Vector:
@@ -98,7 +98,7 @@ def test_systems_are_solved_each_to_its_own_end() -> None:
     b[3] = 0
     asked = []
 
-    def product(p: Tensor) -> Tensor:
+    def product(p: Tensor, active: Tensor) -> Tensor:
         asked.append(p)
         return (A @ p[:, :, None])[:, :, 0]
 
@@ -119,7 +119,7 @@ def test_little_progress_ends_the_iterations() -> None:
     eigenvalues = torch.logspace(-6, 0, 200, dtype=torch.float64)
     asked = []
 
-    def product(p: Tensor) -> Tensor:
+    def product(p: Tensor, active: Tensor) -> Tensor:
         asked.append(p)
         return eigenvalues * p
 

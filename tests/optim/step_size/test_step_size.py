@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tests.optim.least_squares import EXAMPLES, LeastSquares, Vector
-from torch import nn
+from torch import Tensor, nn
 
 from thalweg.errors import InputError
 from thalweg.optim.registry import check_optimizer
@@ -121,7 +121,7 @@ def test_successive_exact_gradients_are_orthogonal() -> None:
 def test_on_a_quadratic_an_exact_step_costs_two_gradients_and_a_product() -> None:
     problem = LeastSquares(1)
     problem.train("exact_line_search", [{}], 1)
-    asked = problem.oracle.asked
+    (asked,) = problem.oracle.asked
     assert (asked.gradient_evaluations, asked.products, asked.loss_evaluations) == (2, 1, 0)
 
 
@@ -169,7 +169,12 @@ def test_after_a_hundred_rejections_the_step_is_tiny() -> None:
     oracle = problem.oracle
     oracle.draw(problem.index(0), 0)
     trials = []
-    oracle.loss = lambda index=None: trials.append(1) or oracle.losses + 1  # type: ignore[method-assign, func-returns-value]
+
+    def loss(index: Tensor | None = None, active: Tensor | None = None) -> Tensor:
+        trials.append(1)
+        return oracle.losses + 1
+
+    oracle.loss = loss  # type: ignore[method-assign]
     start, g = problem.cohort.W.clone(), problem.cohort.G.clone()
     problem.bind("armijo", [{}]).step(1.0, oracle)
     assert len(trials) == 100

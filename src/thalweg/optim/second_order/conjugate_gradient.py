@@ -9,7 +9,7 @@ from thalweg.optim.rule import Value
 
 
 def conjugate_gradient(
-    product: Callable[[Tensor], Tensor], b: Tensor, iterations: int, tolerance: Value
+    product: Callable[[Tensor, Tensor], Tensor], b: Tensor, iterations: int, tolerance: Value
 ) -> tuple[Tensor, Tensor]:
     """Solve A·x = b from x = 0, each run stopping for itself.
 
@@ -18,7 +18,7 @@ def conjugate_gradient(
     k = max(10, ⌈i/10⌉), when q(xᵢ) < 0 and (q(xᵢ) − q(xᵢ₋ₖ)) / q(xᵢ) < k · tolerance.
 
     Args:
-        product: Gives A·v, ``(K, D)``.
+        product: Gives A·v, ``(K, D)``, from v and which runs still need it, ``(K, 1)``.
         b: Right sides, ``(K, D)``.
         iterations: At most so many products.
         tolerance: Relative progress an iteration below which a run stops.
@@ -38,7 +38,7 @@ def conjugate_gradient(
     for i in range(iterations):
         if not bool(active.any()):
             break
-        Ap = product(p)
+        Ap = product(p, active)
         curvature = _dot(p, Ap)
         convex = curvature > 0
         if i == 0:

@@ -7,11 +7,14 @@ from thalweg.cohort import Cohort, Oracle
 from thalweg.randomness import generator
 
 
-def hessian_diagonal(cohort: Cohort, oracle: Oracle, step: int) -> Tensor:
+def hessian_diagonal(
+    cohort: Cohort, oracle: Oracle, step: int, active: Tensor | None = None
+) -> Tensor:
     """Return z ∘ (H·z) for each run, ``(K, D)``, z being ±1 with equal chances.
 
     Its mean over z is the diagonal of H; of a diagonal H it is that at every z. The z of a run is a
-    function of the run's seed and the step, and 0 outside the mask.
+    function of the run's seed and the step, and 0 outside the mask. The product is
+    counted for the ``active`` runs alone.
     """
     W = cohort.W
     draws = [
@@ -21,4 +24,4 @@ def hessian_diagonal(cohort: Cohort, oracle: Oracle, step: int) -> Tensor:
     z = torch.stack(draws).to(W).mul_(2).sub_(1)
     if cohort.mask is not None:
         z.masked_fill_(~cohort.mask, 0)
-    return oracle.product(z).mul_(z)
+    return oracle.product(z, active).mul_(z)

@@ -74,9 +74,9 @@ class LBFGSRows(RowsWithState):
         d = -self._times_inverse_hessian(g)
         length = torch.ones_like(W[:, :1]) * self.h.lr
 
-        def evaluate(trial: Tensor) -> tuple[Tensor, Tensor]:
+        def evaluate(trial: Tensor, active: Tensor | None = None) -> tuple[Tensor, Tensor]:
             torch.addcmul(start, d, trial, out=W)
-            losses = oracle.gradient()
+            losses = oracle.gradient(active=active)
             return losses.unsqueeze(1), (self.cohort.G * d).sum(1, keepdim=True)
 
         if self.h.line_search == "strong_wolfe":

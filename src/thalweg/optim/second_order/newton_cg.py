@@ -65,7 +65,7 @@ class NewtonCGRows(RowsWithState):
         start, before = W.clone(), oracle.losses.unsqueeze(1)
         damping = self.state["damping"].unsqueeze(1)
         d, Ad = conjugate_gradient(
-            lambda p: oracle.product(p) + damping * p,
+            lambda p, active: oracle.product(p, active) + damping * p,
             -g,
             self.h.cg_iterations,
             self.h.cg_tolerance,
@@ -78,10 +78,12 @@ class NewtonCGRows(RowsWithState):
         damping.copy_(torch.where(ratio > 0.75, damping * (2 / 3), raised))
 
         step = torch.ones_like(before) * self.h.lr
+        too_far = torch.ones_like(before, dtype=torch.bool)
         for _ in range(HALVINGS):
             torch.addcmul(start, d, step, out=W)
             sufficient = before + SUFFICIENT_DECREASE * step * slope
-            too_far = (slope < 0) & ~(oracle.loss().unsqueeze(1) <= sufficient)
+            losses = oracle.loss(active=too_far).unsqueeze(1)
+            too_far = too_far & (slope < 0) & ~(losses <= sufficient)
             if not bool(too_far.any()):
                 break
             step = torch.where(too_far, step / 2, step)

@@ -7,8 +7,9 @@ from torch import Tensor
 
 SUFFICIENT_DECREASE = 1e-4
 
-Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From step lengths ``(K, 1)`` to φ and its slope there, each ``(K, 1)``."""
+Evaluate = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""From step lengths ``(K, 1)``, and which runs still search, to φ and its slope there, each
+``(K, 1)``."""
 
 
 def strong_wolfe(
@@ -28,7 +29,7 @@ def strong_wolfe(
     quadratic the second trial is its minimum. Without a high the bracket at most grows tenfold.
 
     Args:
-        evaluate: φ and its slope; asked for all runs until the last is done.
+        evaluate: φ and its slope; called until the last run is done.
         value: φ(0), ``(K, 1)``.
         slope: φ'(0); a run whose slope is not negative takes no step.
         first: First trials.
@@ -45,7 +46,7 @@ def strong_wolfe(
     for _ in range(evaluations):
         if bool(done.all()):
             break
-        there, rate = evaluate(trial)
+        there, rate = evaluate(trial, ~done)
         decreased = there <= value + rounding + SUFFICIENT_DECREASE * trial * slope
         flat = rate.abs() <= curvature * slope.abs()
         done = done | (decreased & flat)

@@ -32,8 +32,7 @@ class Armijo(Method):
     η ← γ^(b/n)·η, then η ← β·η until L(w − η·g) ≤ L(w) − c·η·‖g‖², L and g being of the batch, b
     its size and n the number of examples; w ← w − η·g. After 100 trials η = 10⁻⁶ is taken.
 
-    A schedule multiplies every step that is tried. All runs of a cohort are counted the trials of
-    the one that needed most.
+    A schedule multiplies every step that is tried.
     """
 
     name = "armijo"
@@ -72,7 +71,7 @@ class ArmijoRows(RowsWithState):
         for _ in range(TRIALS):
             eta = step_size * lr_scale
             torch.sub(iterate, G * eta, out=W)
-            enough = oracle.loss().unsqueeze(1) <= loss - h.c * eta * squared
+            enough = oracle.loss(active=searching).unsqueeze(1) <= loss - h.c * eta * squared
             searching = searching & ~enough
             if not bool(searching.any()):
                 return

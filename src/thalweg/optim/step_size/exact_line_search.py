@@ -58,14 +58,14 @@ class ExactLineSearchRows(RowsWithState):
         iterate, g, start = W.clone(), G.clone(), oracle.losses.unsqueeze(1)
         squared = _dot(g, g)
         searching = squared > 0
-        curvature = _dot(g, oracle.product(g))
+        curvature = _dot(g, oracle.product(g, searching))
         eta = torch.where(curvature > 0, squared / curvature, self.h.lr)
         # The bracket: φ falls at its lower end, and has risen by its upper one.
         lower, upper = torch.zeros_like(eta), torch.full_like(eta, torch.inf)
         slope_lower, slope_upper = -squared, torch.full_like(eta, torch.nan)
         for _ in range(EVALUATIONS):
             torch.sub(iterate, eta * g, out=W)
-            risen = ~(oracle.gradient().unsqueeze(1) <= start)
+            risen = ~(oracle.gradient(active=searching).unsqueeze(1) <= start)
             slope = -_dot(G, g)
             flat = ~risen & (slope.abs() <= self.h.tolerance * squared)
             searching = searching & ~flat
