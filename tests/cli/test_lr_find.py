@@ -7,7 +7,7 @@ import torch
 
 from thalweg.cohort.order import epoch_order
 from thalweg.execute import Resources
-from thalweg.execute.grouping import build_spec_model, load_named_task
+from thalweg.execute.models import build_spec_model, load_named_task
 from thalweg.execute.ramp import ramp_losses
 from thalweg.spec import RunSpec
 from thalweg.study.ranges import parse_range

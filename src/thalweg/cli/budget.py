@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from thalweg.errors import InputError
-from thalweg.execute.grouping import load_named_task
+from thalweg.execute.models import load_named_task
 from thalweg.optim.method import Method
 from thalweg.optim.registry import OPTIMIZERS
 from thalweg.spec import RunSpec

@@ -16,7 +16,7 @@ from thalweg.data import TASKS
 from thalweg.data.augmentation import AUGMENTATIONS
 from thalweg.data.status import status
 from thalweg.execute import Resources
-from thalweg.execute.grouping import find_traits
+from thalweg.execute.models import find_traits
 from thalweg.models import INITS, MODELS
 from thalweg.native import variants
 from thalweg.optim import OPTIMIZERS

@@ -1,6 +1,7 @@
 """Where each parameter of a network lies in its row of the cohort's matrix."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,6 +54,11 @@ class Layout:
             name: matrix[..., self.slices[name]].view(*lead, *shape)
             for name, shape in zip(self.names, self.shapes, strict=True)
         }
+
+    def columns(self, names: Collection[str]) -> Tensor:
+        """Return the columns of the named parameters, ascending."""
+        parts = [torch.arange(s.start, s.stop) for name, s in self.slices.items() if name in names]
+        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
 
     def row(self, module: nn.Module) -> Tensor:
         """Return a copy of the module's trainable parameters as one row ``(D,)``."""

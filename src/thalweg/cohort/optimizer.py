@@ -35,11 +35,13 @@ class RowOptimizer(ABC):
     def renew(self, where: Tensor) -> None:
         """Start the state of some weights anew, as if they had never been moved.
 
-        Called where a mask has pruned weights or let them grow.
+        Called where a mask has pruned weights or let them grow. An optimizer whose state cannot be
+        taken apart by weights leaves it as it is.
 
         Args:
             where: Which weights, boolean ``(K, D)``.
         """
+        return
 
     def evaluated(self) -> Tensor | None:
         """Return the weights ``(K, D)`` at which the runs are judged; None for ``cohort.W``.

@@ -107,6 +107,7 @@ class Training:
         self._backend = backend
         self._optimizer = optimizer
         self._frozen: dict[int, Tensor] = {}
+        self._stopped = False
         self._captured: dict[tuple[int, ...], CapturedStep] = {}
         self._clock = time.perf_counter()
         augmented = settings.augmented
@@ -122,8 +123,20 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """All epochs are done, or no run is left to train."""
-        return self.epoch >= self.settings.epochs or len(self._frozen) == self.cohort.rows
+        """All epochs are done, no run is left to train, or no more is wanted."""
+        everyone = len(self._frozen) == self.cohort.rows
+        return self.epoch >= self.settings.epochs or everyone or self._stopped
+
+    def stop(self) -> None:
+        """End the training after the epoch under way."""
+        self._stopped = True
+
+    def start_at(self, step: int) -> None:
+        """Let the training begin at a later step: schedule, data order and number of epochs are
+        those of a training that has come so far.
+        """
+        self.step = step
+        self.epoch = step // self.steps_per_epoch
 
     def run(self, *listeners: Listener) -> None:
         """Train to the end from wherever the state stands."""
@@ -229,7 +242,8 @@ class Training:
         size = self.settings.batch_size or N
         order = self._order().to(device)
         total = torch.zeros(self.cohort.rows, dtype=torch.float64, device=device)
-        for start in range(0, N, size):
+        first = (self.step - self.epoch * self.steps_per_epoch) * size
+        for start in range(first, N, size):
             index = order[..., start : start + size]
             losses = self._take_step(index)
             total += losses * index.shape[-1]
@@ -241,7 +255,7 @@ class Training:
                 listener.on_step(self)
             if len(self._frozen) == self.cohort.rows:
                 break
-        return (total / N).tolist()
+        return (total / (N - first)).tolist()
 
     def _order(self) -> Tensor:
         N = len(self.task.train)
@@ -367,7 +381,7 @@ class Training:
                 "epoch": self.epoch,
                 "step": self.step,
                 "lr": None if lr is None else lr * scales[row % len(scales)],
-                "train_loss": None if self.epoch == 0 else train_loss[row],
+                "train_loss": train_loss[row] if train_loss else None,
                 **self.costs[row].as_dict(),
             }
             for split, evaluation in held_out.items():

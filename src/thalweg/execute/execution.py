@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -14,9 +14,11 @@ from thalweg.execute.grouping import CohortPlan, plan_cohorts
 from thalweg.execute.options import Resources
 from thalweg.execute.pool import Pool
 from thalweg.execute.progress import Progress
+from thalweg.execute.rounds import Wanted, lacking, wanted_snapshots
 from thalweg.execute.train_cohort import train_cohort
 from thalweg.spec import RunSpec
 from thalweg.store import Store
+from thalweg.store.run_directory import COMPLETE
 
 POLL_SECONDS = 0.5
 """How often a run in another process's hands is looked at."""
@@ -40,8 +42,9 @@ class Outcome:
 def execute(
     specs: Sequence[RunSpec], store: Store, resources: Resources, progress: Progress
 ) -> Outcome:
-    """Train whatever of the runs is not complete yet.
+    """Train whatever of the runs is not complete yet, and whatever they were pruned from.
 
+    Rounds of pruning follow each other; all runs of one round, of whatever arm, train side by side.
     Runs that another process is training are left to it and waited for; should that process
     die, they are trained here.
 
@@ -49,70 +52,143 @@ def execute(
         ThalwegError: The store cannot be written, or workers keep dying.
         KeyboardInterrupt: Stopped by the user; every completed epoch is kept.
     """
-    unique = {spec.id: spec for spec in specs}
+    unique = {each.id: each for spec in specs for each in spec.lineage}
     outcome = Outcome(reused=[i for i in unique if store.run(i).is_complete()])
     for run_id in outcome.reused:
         store.run(run_id).remove_leftovers()
-    pending = {i: spec for i, spec in unique.items() if i not in outcome.reused}
+    wanted = wanted_snapshots(list(unique.values()))
+    rounds = sorted({spec.round for spec in unique.values()})
+    with _Workers(store, resources, progress, wanted, len(rounds)) as workers:
+        for number in rounds:
+            progress.count(len(outcome.reused) + len(outcome.trained), len(unique))
+            mates = {i: spec for i, spec in unique.items() if spec.round == number}
+            _execute_round(mates, store, workers, outcome)
+    progress.finish()
+    return outcome
+
+
+def _execute_round(
+    mates: dict[str, RunSpec], store: Store, workers: "_Workers", outcome: Outcome
+) -> None:
+    """Train the runs that have been pruned so many times; those before them are complete."""
+    pending = {i: spec for i, spec in mates.items() if not store.run(i).is_complete()}
+    for run_id, spec in list(pending.items()):
+        if spec.parent is not None and not _follow(spec, store, outcome):
+            del pending[run_id]
     while pending:
-        cohorts = plan_cohorts(list(unique.values()), store, resources, pending)
-        progress.start(cohorts, len(outcome.reused) + len(outcome.trained), len(unique))
-        _train(cohorts, store, resources, progress)
+        workers.train(plan_cohorts(list(mates.values()), store, workers.resources, pending))
         for run_id in list(pending):
             status = store.run(run_id).status()
-            if status["status"] in ("done", "diverged"):
+            if status["status"] in COMPLETE:
                 outcome.trained.append(run_id)
                 del pending[run_id]
             elif status["status"] == "failed":
                 outcome.failed[run_id] = status["message"]
                 del pending[run_id]
         if pending:
-            progress.wait()
+            workers.progress.wait()
             _wait_for_others(pending, store)
-    progress.finish()
-    return outcome
+    while again := {i: spec for i, spec in mates.items() if lacking(store.run(i), workers.wanted)}:
+        workers.train(plan_cohorts(list(mates.values()), store, workers.resources, again))
+        _wait_for_others(again, store)
 
 
-def _train(
-    cohorts: list[CohortPlan], store: Store, resources: Resources, progress: Progress
-) -> None:
-    if min(resources.jobs, len(cohorts)) == 1:
-        with use_threads(resources.threads):
-            for cohort in cohorts:
-                progress.begin(0, cohort)
-                train_cohort(
-                    cohort.specs,
-                    cohort.plan,
-                    store,
-                    resources,
-                    lambda event: progress.update(0, event),
-                )
-                progress.end(0, cohort)
-        return
-    queue = deque(cohorts)
-    active: dict[int, CohortPlan] = {}
-    with Pool(resources, store.root, len(cohorts)) as pool:
-        idle = 0
-        while idle < len(pool):
+def _follow(spec: RunSpec, store: Store, outcome: Outcome) -> bool:
+    """Return whether the run a round is pruned from can be; the round shares its fate if not."""
+    assert spec.parent is not None
+    run, before = store.run(spec.id), store.run(spec.parent.id).status()
+    if before["status"] == "done":
+        return True
+    if before["status"] == "diverged":
+        run.inherit_divergence(spec.canonical(), before)
+        outcome.trained.append(spec.id)
+    else:
+        run.begin(spec.canonical(), [spec.id])
+        run.fail(f"the run it is pruned from, {spec.parent.id}, failed", "")
+        outcome.failed[spec.id] = run.status()["message"]
+    return False
+
+
+class _Workers:
+    """Trains cohorts: in this process while there is one at a time, else in worker processes, which
+    are started when first needed and stay for the rounds that follow.
+
+    Args:
+        store: Where the runs lie.
+        resources: Where to compute.
+        progress: The view.
+        wanted: Snapshots that runs must leave for others.
+        rounds: How many times `train` will be called, about.
+    """
+
+    def __init__(
+        self, store: Store, resources: Resources, progress: Progress, wanted: Wanted, rounds: int
+    ) -> None:
+        self.resources = resources
+        self.progress = progress
+        self.wanted = wanted
+        self._store = store
+        self._rounds = rounds
+        self._pool: Pool | None = None
+        self._idle: set[int] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.stop()
+
+    def train(self, cohorts: list[CohortPlan]) -> None:
+        """Train cohorts, several at a time."""
+        if not cohorts:
+            return
+        self.progress.start(cohorts)
+        if min(self.resources.jobs, len(cohorts)) == 1:
+            with use_threads(self.resources.threads):
+                for cohort in cohorts:
+                    self._train_here(cohort)
+            return
+        if self._pool is None:
+            most = len(cohorts) if self._rounds == 1 else self.resources.jobs
+            self._pool = Pool(self.resources, self._store.root, most)
+        self._train_in_pool(self._pool, cohorts)
+
+    def _train_here(self, cohort: CohortPlan) -> None:
+        self.progress.begin(0, cohort)
+        train_cohort(
+            cohort.specs,
+            cohort.plan,
+            self._store,
+            self.resources,
+            lambda event: self.progress.update(0, event),
+            self.wanted,
+        )
+        self.progress.end(0, cohort)
+
+    def _train_in_pool(self, pool: Pool, cohorts: list[CohortPlan]) -> None:
+        queue = deque(cohorts)
+        active: dict[int, CohortPlan] = {}
+        while queue or active:
+            while queue and self._idle:
+                worker = self._idle.pop()
+                active[worker] = queue.popleft()
+                self.progress.begin(worker, active[worker])
+                pool.submit(worker, active[worker], self.wanted)
             worker, event = pool.events.get()
             if event["event"] == "epoch":
-                progress.update(worker, event)
-                continue
-            if event["event"] == "error":
+                self.progress.update(worker, event)
+            elif event["event"] == "error":
                 raise ThalwegError(event["message"])
-            if event["event"] == "dead":
+            elif event["event"] == "dead":
                 raise ThalwegError(
                     f"a worker process ended unexpectedly (exit status {event['status']}); what is "
                     "complete is kept, run the same command to go on"
                 )
-            if worker in active:
-                progress.end(worker, active.pop(worker))
-            if queue:
-                active[worker] = queue.popleft()
-                progress.begin(worker, active[worker])
-                pool.submit(worker, active[worker])
             else:
-                idle += 1
+                self._idle.add(worker)
+                if worker in active:
+                    self.progress.end(worker, active.pop(worker))
 
 
 @contextmanager

@@ -3,20 +3,17 @@
 from collections import defaultdict
 from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import torch
 
 from thalweg import sparsity
-from thalweg.cohort.planner import Plan, Traits, examine, plan
-from thalweg.data import Task, load_task
+from thalweg.cohort.planner import Plan, plan
 from thalweg.errors import InputError
+from thalweg.execute.models import find_traits, load_named_task
 from thalweg.execute.options import Resources
-from thalweg.models import build_model
 from thalweg.optim import averaging
 from thalweg.optim.registry import needs_own_cohort, structure
-from thalweg.spec import Named, RunSpec
+from thalweg.spec import RunSpec
 from thalweg.store.store import Store
 
 
@@ -30,31 +27,6 @@ class CohortPlan:
     @property
     def ids(self) -> list[str]:
         return [spec.id for spec in self.specs]
-
-
-@lru_cache(maxsize=4)
-def load_named_task(named: Named, data: Path | None) -> Task:
-    """Load a task; the last few are kept in memory."""
-    return load_task(named.name, dict(named.options), data)
-
-
-@lru_cache(maxsize=64)
-def find_traits(task: Named, model: Named, data: Path | None) -> Traits:
-    """Build a network and find out what the planner must know.
-
-    Raises:
-        InputError: The network cannot be built, or does not fit the task.
-    """
-    loaded = load_named_task(task, data)
-    module = build_model(model.name, dict(model.options), loaded.shape, loaded.outputs, 0, None)
-    return examine(module, loaded.shape)
-
-
-def build_spec_model(spec: RunSpec, task: Task) -> torch.nn.Module:
-    """Build a run's network at its initial weights."""
-    return build_model(
-        spec.model.name, dict(spec.model.options), task.shape, task.outputs, spec.seed, spec.init
-    )
 
 
 def cohort_key(spec: RunSpec) -> Hashable:
@@ -130,6 +102,7 @@ def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
             f"train.label_smoothing = {spec.train.label_smoothing}: must be left out for task "
             f"{spec.task.name!r}, which has no classes"
         )
+    _check_rewind(spec, len(task.train))
     return plan(
         find_traits(spec.task, spec.model, resources.data),
         len(task.train) if size == "full" else int(size),
@@ -139,6 +112,19 @@ def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
         needs_own_cohort(spec.optimizer.name),
         resources.backend,
     )
+
+
+def _check_rewind(spec: RunSpec, examples: int) -> None:
+    """Refuse a rewind to a step that the training never takes."""
+    if spec.rounds is None or spec.rounds.start.unit != "step":
+        return
+    size = examples if spec.train.batch_size == "full" else int(spec.train.batch_size)
+    steps = -(-examples // size) * spec.train.epochs
+    if spec.rounds.start.count >= steps:
+        raise InputError(
+            f"sparsity.rewind = {spec.rounds.rewind!r}: must be less than the {steps} steps of "
+            "training, some of which must follow the pruning"
+        )
 
 
 def _interrupted_with(run_id: str, store: Store | None) -> list[str]:

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from thalweg.execute.grouping import CohortPlan
 from thalweg.execute.options import Resources
+from thalweg.execute.rounds import Wanted
 
 Event = dict[str, Any]
 
@@ -48,20 +48,17 @@ class Pool:
     def __len__(self) -> int:
         return len(self._workers)
 
-    def submit(self, worker: int, cohort: CohortPlan) -> None:
-        """Hand a cohort to an idle worker."""
-        specs = [spec.canonical() for spec in cohort.specs]
-        self._workers[worker].write(json.dumps({"specs": specs, "plan": vars(cohort.plan)}) + "\n")
+    def submit(self, worker: int, cohort: CohortPlan, wanted: Wanted) -> None:
+        """Hand a cohort to an idle worker, with the snapshots wanted of its runs."""
+        job = {
+            "specs": [spec.canonical() for spec in cohort.specs],
+            "plan": vars(cohort.plan),
+            "wanted": {run_id: wanted[run_id] for run_id in cohort.ids if run_id in wanted},
+        }
+        self._workers[worker].write(json.dumps(job) + "\n")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def stop(self) -> None:
+        """End the workers, whatever they are at."""
         for worker in self._workers:
             worker.stop()
 

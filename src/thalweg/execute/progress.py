@@ -58,9 +58,12 @@ class Progress:
     ) -> None:
         self._live.stop()
 
-    def start(self, cohorts: Sequence[CohortPlan], complete: int, runs: int) -> None:
-        """Training of these cohorts begins; ``complete`` of all ``runs`` need none."""
+    def count(self, complete: int, runs: int) -> None:
+        """Of all ``runs`` so many are complete."""
         self._done, self._runs = complete, runs
+
+    def start(self, cohorts: Sequence[CohortPlan]) -> None:
+        """Training of these cohorts begins."""
         epochs = sum(c.specs[0].train.epochs * len(c.specs) for c in cohorts)
         if self._total is None:
             self._total = self._bars.add_task("all runs", total=epochs, note="")

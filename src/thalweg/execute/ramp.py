@@ -8,13 +8,8 @@ from torch import Tensor
 from thalweg.cohort import AutogradBackend, Cohort
 from thalweg.cohort.oracle import Oracle
 from thalweg.cohort.order import epoch_order
-from thalweg.execute.grouping import (
-    CohortPlan,
-    build_spec_model,
-    find_traits,
-    load_named_task,
-    plan_cohorts,
-)
+from thalweg.execute.grouping import CohortPlan, plan_cohorts
+from thalweg.execute.models import build_spec_model, find_traits, load_named_task
 from thalweg.execute.options import Resources
 from thalweg.optim.registry import bind_optimizer
 from thalweg.spec import RunSpec

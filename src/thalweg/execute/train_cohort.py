@@ -26,13 +26,14 @@ from thalweg.cohort.planner import Plan
 from thalweg.data import Task
 from thalweg.data.augmentation import Augmented, augment
 from thalweg.errors import ThalwegError
-from thalweg.execute.grouping import build_spec_model, find_traits, load_named_task
+from thalweg.execute.models import build_spec_model, find_traits, load_named_task
 from thalweg.execute.options import Resources
+from thalweg.execute.rounds import END, Wanted, begin_round, lacking, snapshot_step
 from thalweg.optim.as_torch import zero_warning
 from thalweg.optim.averaging import average_iterates
 from thalweg.optim.registry import OPTIMIZERS, bind_optimizer
 from thalweg.optim.rule import Rule
-from thalweg.optim.schedules import Horizon, build_schedule
+from thalweg.optim.schedules import Horizon, Scale, build_schedule
 from thalweg.sparsity import Setting, bind_sparsity
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store, common_checkpoint
@@ -47,8 +48,10 @@ Notify = Callable[[dict[str, Any]], None]
 
 
 @contextmanager
-def claimed(specs: Sequence[RunSpec], store: Store) -> Iterator[list[RunSpec]]:
-    """Lock the runs that no other process is training and that are not complete."""
+def claimed(specs: Sequence[RunSpec], store: Store, wanted: Wanted) -> Iterator[list[RunSpec]]:
+    """Lock the runs that no other process is training and that are not complete, or lack a snapshot
+    that is wanted of them.
+    """
     with ExitStack() as stack:
         mine = []
         for spec in specs:
@@ -56,31 +59,50 @@ def claimed(specs: Sequence[RunSpec], store: Store) -> Iterator[list[RunSpec]]:
             if lock is None:
                 continue
             stack.callback(lock.release)
-            if not store.run(spec.id).is_complete():
+            run = store.run(spec.id)
+            if not run.is_complete() or lacking(run, wanted):
                 mine.append(spec)
         yield mine
 
 
 def train_cohort(
-    specs: Sequence[RunSpec], plan: Plan, store: Store, resources: Resources, notify: Notify
+    specs: Sequence[RunSpec],
+    plan: Plan,
+    store: Store,
+    resources: Resources,
+    notify: Notify,
+    wanted: Wanted | None = None,
 ) -> None:
     """Train the runs of a cohort that are not complete and not in another process's hands.
 
     A failure of the work itself (a stranger's optimizer raising, say) is recorded with every run
     of the cohort and does not spread; a store that cannot be written raises.
 
+    Args:
+        specs: The runs, all of one `cohort_key`; complete ones, if of them alone, only lack
+            snapshots and are trained again as far as these need.
+        plan: How they are computed.
+        store: Where they lie.
+        resources: Where to compute.
+        notify: Told of every epoch.
+        wanted: Snapshots that runs must leave for others.
+
     Raises:
         ThalwegError: The store cannot be written.
     """
-    with claimed(specs, store) as mine:
+    wanted = wanted or {}
+    with claimed(specs, store, wanted) as mine:
         if not mine:
+            return
+        if all(store.run(spec.id).is_complete() for spec in mine):
+            _train_again(mine, plan, store, resources, notify, wanted)
             return
         runs = [store.run(spec.id) for spec in mine]
         ids = [spec.id for spec in mine]
         for spec, run in zip(mine, runs, strict=True):
             run.begin(spec.canonical(), ids)
         try:
-            training, warnings = prepare(mine, plan, resources)
+            training, warnings = prepare(mine, plan, resources, store)
             epoch = common_checkpoint(runs)
             if epoch is not None:
                 for row, run in enumerate(runs):
@@ -88,7 +110,7 @@ def train_cohort(
         except Exception as error:
             _fail(runs, error)
             return
-        keeper = _Keeper(runs, notify)
+        keeper = _Keeper(runs, notify, wanted)
         try:
             training.run(keeper)
         except _StoreError as error:
@@ -108,39 +130,91 @@ def train_cohort(
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "warnings": warnings,
         }
-        _finish(training, runs, record)
+        _finish(training, mine, runs, record)
+
+
+def _train_again(
+    specs: Sequence[RunSpec],
+    plan: Plan,
+    store: Store,
+    resources: Resources,
+    notify: Notify,
+    wanted: Wanted,
+) -> None:
+    """Train complete runs again for the snapshots they lack, which were wanted after they ended."""
+    training, _ = prepare(specs, plan, resources, store)
+    keeper = _Keeper([store.run(spec.id) for spec in specs], notify, wanted, checkpoints=False)
+    training.run(keeper)
 
 
 class _StoreError(Exception):
     """A checkpoint could not be written: the study stops, the run is not to blame."""
 
 
-class _Keeper(Listener):
-    """Saves checkpoints and reports progress."""
+@contextmanager
+def _stops_the_study() -> Iterator[None]:
+    try:
+        yield
+    except ThalwegError as error:
+        raise _StoreError(str(error)) from error
 
-    def __init__(self, runs: Sequence[RunDirectory], notify: Notify) -> None:
+
+class _Keeper(Listener):
+    """Saves checkpoints and the snapshots wanted by other runs, and reports progress.
+
+    Args:
+        runs: The cohort's.
+        notify: Told of every epoch.
+        wanted: Snapshots by run.
+        checkpoints: Save checkpoints; without, the training ends with the last snapshot.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[RunDirectory],
+        notify: Notify,
+        wanted: Wanted,
+        checkpoints: bool = True,
+    ) -> None:
         self._runs = runs
         self._notify = notify
+        self._lacking = [lacking(run, wanted) for run in runs]
+        self._checkpoints = checkpoints
         self._saved = time.monotonic()
 
     def on_start(self, training: Training) -> None:
         self._tell(training)
 
+    def on_step(self, training: Training) -> None:
+        if any(self._lacking):
+            self._save_snapshots(training)
+
     def on_epoch(self, training: Training) -> None:
         now = time.monotonic()
         if training.finished or now - self._saved >= CHECKPOINT_SECONDS:
             self._saved = now
-            self._save(training)
+            if self._checkpoints:
+                self._save(training)
             self._tell(training)
 
+    def _save_snapshots(self, training: Training) -> None:
+        last = training.step == training.settings.epochs * training.steps_per_epoch
+        for row, (run, names) in enumerate(zip(self._runs, self._lacking, strict=True)):
+            for name in list(names):
+                if last if name == END else training.step == snapshot_step(name, training):
+                    names.remove(name)
+                    state = training.row_state(row)
+                    with _stops_the_study():
+                        run.save_snapshot(name, {k: state[k] for k in ("weights", "optimizer")})
+        if not self._checkpoints and not any(self._lacking):
+            training.stop()
+
     def _save(self, training: Training) -> None:
-        try:
+        with _stops_the_study():
             for row, run in enumerate(self._runs):
                 run.save_checkpoint(training.epoch, training.row_state(row))
             for run in self._runs:
                 run.drop_checkpoints(keep=training.epoch)
-        except ThalwegError as error:
-            raise _StoreError(str(error)) from error
 
     def _tell(self, training: Training) -> None:
         losses = [metrics[-1].get("test_loss") for metrics in training.metrics if metrics]
@@ -156,15 +230,21 @@ class _Keeper(Listener):
 
 
 def prepare(
-    specs: Sequence[RunSpec], plan: Plan, resources: Resources
+    specs: Sequence[RunSpec], plan: Plan, resources: Resources, store: Store | None = None
 ) -> tuple[Training, list[str]]:
-    """Build a cohort at its initial weights, ready to train, and what the user should be told."""
+    """Build a cohort ready to train, and what the user should be told.
+
+    It stands at its initial weights or, for a round of pruning, where the round begins; without a
+    store, which has the runs it was pruned from, a round stands at its initial weights too.
+    """
     device = torch.device(resources.device)
     first = specs[0]
     task = load_named_task(first.task, resources.data).to(device)
     modules = [build_spec_model(spec, task) for spec in specs]
     traits = find_traits(first.task, first.model, resources.data)
     cohort = Cohort(modules, [spec.seed for spec in specs], device)
+    rounds = first.rounds
+    begun = None if rounds is None or store is None else begin_round(cohort, task, specs, store)
     smoothing = first.train.label_smoothing or 0.0
     if plan.backend == "native" and traits.chain is not None:
         backend: GradientBackend = NativeBackend(task.loss, traits.chain, smoothing)
@@ -187,7 +267,13 @@ def prepare(
         augmented=_augmented(first, task),
         constraint=_constraint(specs, Setting(cohort, task, horizon.steps, steps_per_epoch)),
     )
-    return Training(cohort, task, backend, optimizer, settings), _warnings(first, cohort)
+    training = Training(cohort, task, backend, optimizer, settings)
+    if rounds is not None and begun is not None:
+        training.start_at(rounds.start.first_step(steps_per_epoch))
+        for row, state in enumerate(begun):
+            if state is not None:
+                optimizer.load_row_state(row, state)
+    return training, _warnings(first, cohort)
 
 
 def _optimizer(specs: Sequence[RunSpec], cohort: Cohort, steps_per_epoch: int) -> RowOptimizer:
@@ -229,12 +315,19 @@ def _lr_scale(
         spec.schedule: build_schedule(spec.schedule.name, spec.schedule.options, horizon)
         for spec in specs
     }
+    rounds = specs[0].rounds
+    if rounds is not None and rounds.start.schedule == "last":
+        named = {key: _constant(scale(horizon.steps - 1)) for key, scale in named.items()}
     if len(named) == 1:
         return next(iter(named.values()))
     scales = [named[spec.schedule] for spec in specs]
     return lambda step: torch.tensor(
         [scale(step) for scale in scales], dtype=like.dtype, device=like.device
     ).unsqueeze(1)
+
+
+def _constant(factor: float) -> Scale:
+    return lambda step: factor
 
 
 def _warnings(spec: RunSpec, cohort: Cohort) -> list[str]:
@@ -257,7 +350,12 @@ def _fail(runs: Sequence[RunDirectory], error: Exception) -> None:
         run.fail(text, "".join(format_exception(error)))
 
 
-def _finish(training: Training, runs: Sequence[RunDirectory], record: dict[str, Any]) -> None:
+def _finish(
+    training: Training,
+    specs: Sequence[RunSpec],
+    runs: Sequence[RunDirectory],
+    record: dict[str, Any],
+) -> None:
     final = {name: training.evaluate(name) for name in training.task.splits}
     for row, run in enumerate(runs):
         losses = [evaluation.loss[row].item() for evaluation in final.values()]
@@ -290,6 +388,17 @@ def _finish(training: Training, runs: Sequence[RunDirectory], record: dict[str, 
         }
         with training.judged():
             weights = training.cohort.state(row)
-        run.finish(status, training.metrics[row], confusion, weights)
+        masks = _masks(training, specs[row], row)
+        run.finish(status, training.metrics[row], confusion, weights, masks)
     for run in runs:
         run.drop_checkpoints()
+
+
+def _masks(training: Training, spec: RunSpec, row: int) -> dict[str, Tensor] | None:
+    """Return the mask that a run ends with, of the parameters that were pruned."""
+    mask = training.cohort.mask
+    if mask is None or spec.sparsity is None:
+        return None
+    names = spec.sparsity_options.names(training.cohort.module)
+    views = training.cohort.layout.views(mask[row])
+    return {name: views[name] for name in names}

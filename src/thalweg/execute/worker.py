@@ -52,7 +52,7 @@ def main() -> None:
         job = json.loads(jobs.get())
         specs = [RunSpec.parse(spec) for spec in job["specs"]]
         try:
-            train_cohort(specs, Plan(**job["plan"]), store, resources, tell)
+            train_cohort(specs, Plan(**job["plan"]), store, resources, tell, job["wanted"])
         except ThalwegError as error:
             tell({"event": "error", "message": str(error)})
         else:

@@ -1,6 +1,7 @@
 """Masks in files: safetensors, or PyTorch's own format without pickled objects."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def load_masks(path: str | Path, model: nn.Module | None = None) -> Masks:
         model: The network the masks are for, to check names and shapes.
 
     Returns:
-        Boolean tensors by parameter name, on the CPU.
+        Boolean tensors by parameter name, on the CPU, in the model's order if one is given.
 
     Raises:
         InputError: The file cannot be read, holds anything else, or does not fit the model.
@@ -74,6 +75,7 @@ def load_masks(path: str | Path, model: nn.Module | None = None) -> Masks:
         masks[name] = _boolean(path, name, tensors[key])
     if model is not None:
         check_masks(model, masks, str(path))
+        masks = {name: masks[name] for name, _ in model.named_parameters() if name in masks}
     return masks
 
 
@@ -87,8 +89,10 @@ def _checked(path: str | Path) -> Path:
 def _read(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
-            return safetensors.torch.load(path.read_bytes())
-        return torch.load(path, map_location="cpu", weights_only=True)
+            tensors = safetensors.torch.load(path.read_bytes())
+            return {name: tensors[name] for name in sorted(tensors)}  # theirs is no fixed order
+        with warnings.catch_warnings(action="ignore"):  # of pickles it is about to refuse
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise InputError(f"{path}: is no readable file of masks ({brief(error)})") from error
 

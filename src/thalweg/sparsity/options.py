@@ -1,30 +1,72 @@
-"""Options that every sparsity has."""
+"""Options that several sparsities have."""
 
-import math
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from torch import nn
 
+from thalweg.errors import InputError
+from thalweg.registry import Registry
+from thalweg.sparsity.allocation import SCOPES
+from thalweg.sparsity.allocation.counting import kept
+from thalweg.sparsity.criteria import CRITERIA
+from thalweg.sparsity.named import resolve
+from thalweg.sparsity.prunable import prunable
 from thalweg.validation import Options
 
 
-class SparsityOptions(Options):
-    """Which weights, and how many of them stay.
+class ParameterOptions(Options):
+    """Which weights count; those of all chosen parameters together make up the number.
 
     Attributes:
-        keep: Fraction of the chosen weights that may be nonzero.
-        parameters: Shell-style patterns of the names of the parameters that count; all together
-            make up the number. None given: the weights of linear, convolutional and recurrent
-            layers.
+        parameters: Shell-style patterns of parameters' names. None given: the weights of linear,
+            convolutional and recurrent layers.
+        first: Whether the first layer is among them.
+        last: Whether the last layer is among them.
     """
 
-    keep: float = Field(gt=0, le=1)
     parameters: list[str] = Field(default=[])
+    first: bool = True
+    last: bool = True
+
+    def names(self, module: nn.Module) -> list[str]:
+        """Return the names of the chosen parameters.
+
+        Raises:
+            InputError: A pattern matches nothing, or nothing is left.
+        """
+        try:
+            return prunable(module, self.parameters or None, self.first, self.last)
+        except InputError as error:
+            raise InputError(f"sparsity.{error}") from None
+
+
+class SparsityOptions(ParameterOptions):
+    """``keep`` is the fraction of the chosen weights that may be nonzero."""
+
+    keep: float = Field(gt=0, le=1)
 
     def count(self, weights: int) -> int:
         """Return how many of so many weights may be nonzero: ⌊keep · weights⌋."""
         return kept(self.keep, weights)
 
 
-def kept(keep: float, weights: int) -> int:
-    """Return ⌊keep · weights⌋, of the decimal fraction that was written."""
-    return math.floor(keep * weights + 1e-6)  # 0.6 · 40,800 is 24,479.999… in binary
+def _one_of(registry: Registry[Any]) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str | dict):
+            raise ValueError("must be a name or a table with a name")
+        try:
+            resolve(registry, value)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    return check
+
+
+CriterionName = Annotated[str | dict[str, Any], BeforeValidator(_one_of(CRITERIA))]
+"""What a weight is worth; see `thalweg.sparsity.criteria`."""
+
+ScopeName = Annotated[str | dict[str, Any], BeforeValidator(_one_of(SCOPES))]
+"""How the number is spread over the layers; see `thalweg.sparsity.allocation`."""

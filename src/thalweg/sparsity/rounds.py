@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-CRITERIA = ("magnitude", "random")
-SCOPES = ("global", "layerwise")
-from thalweg.validation import Options, unknown
+from thalweg.sparsity.options import CriterionName, ParameterOptions, ScopeName
+from thalweg.validation import unknown
 
 CONTROLS = ("reinitialised", "shuffled_layerwise", "shuffled_globally", "random", "dense")
 """What a ticket is compared with: see `thalweg.sparsity.tickets`."""
@@ -66,16 +65,13 @@ def _rewind(value: Any) -> Any:
     return value
 
 
-def _known(kind: str, allowed: Any) -> BeforeValidator:
-    def check(value: Any) -> Any:
-        if value not in tuple(allowed):
-            raise ValueError(unknown(kind, str(value), allowed))
-        return value
-
-    return BeforeValidator(check)
+def _control(value: Any) -> Any:
+    if value not in CONTROLS:
+        raise ValueError(unknown("control", str(value), CONTROLS))
+    return value
 
 
-class RoundsOptions(Options):
+class RoundsOptions(ParameterOptions):
     """Iterative pruning.
 
     Attributes:
@@ -86,8 +82,6 @@ class RoundsOptions(Options):
         keep: Fractions kept after each round, instead of the three.
         criterion: What a weight is worth; see `thalweg.sparsity.criteria`.
         scope: How the number is spread over the layers; see `thalweg.sparsity.allocation`.
-        parameters: Shell-style patterns of the names of the parameters that are pruned. None given:
-            the weights of linear, convolutional and recurrent layers.
         rewind: Where each round begins: "init", "epoch:K", "step:K", "lr:K" or "none".
         optimizer_state: Of the optimizer, at the beginning of a round: "reset", "rewind" (as it was
             where the weights are rewound to) or "keep" (as the round before left it).
@@ -99,15 +93,14 @@ class RoundsOptions(Options):
     rounds: int = Field(default=1, ge=1, exclude=True)
     schedule: Literal["geometric", "linear"] = Field(default="geometric", exclude=True)
     keep: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[])
-    criterion: Annotated[str, _known("criterion", CRITERIA)] = "magnitude"
-    scope: Annotated[str, _known("scope", SCOPES)] = "global"
-    parameters: list[str] = Field(default=[])
+    criterion: CriterionName = "magnitude"
+    scope: ScopeName = "global"
     rewind: Annotated[str, BeforeValidator(_rewind)] = "init"
     optimizer_state: Literal["reset", "rewind", "keep"] = "reset"
     control: (
         Literal["reinitialised", "shuffled_layerwise", "shuffled_globally", "random"] | None
     ) = None
-    controls: list[Annotated[str, _known("control", CONTROLS)]] = Field(default=[], exclude=True)
+    controls: list[Annotated[str, BeforeValidator(_control)]] = Field(default=[], exclude=True)
 
     @model_validator(mode="after")
     def _fill_in(self) -> Self:

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from thalweg.cohort import Cohort, Constraint
 from thalweg.data import Task
-from thalweg.sparsity.options import SparsityOptions
-from thalweg.sparsity.scope import columns
+from thalweg.sparsity.options import ParameterOptions, SparsityOptions
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,13 @@ class Sparsifier(Constraint):
     name: ClassVar[str]
     summary: ClassVar[str]
     source: ClassVar[str]
-    options: ClassVar[type[SparsityOptions]] = SparsityOptions
+    options: ClassVar[type[ParameterOptions]] = SparsityOptions
 
     def __init__(self, setting: Setting, options: Sequence[Any]) -> None:
         cohort = setting.cohort
         self.setting = setting
         self.scopes = [
-            columns(cohort.module, cohort.layout, each.parameters).to(cohort.W.device)
-            for each in options
+            cohort.layout.columns(each.names(cohort.module)).to(cohort.W.device) for each in options
         ]
         self.counts = [
             each.count(len(scope)) for each, scope in zip(options, self.scopes, strict=True)

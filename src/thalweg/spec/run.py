@@ -160,6 +160,14 @@ class RunSpec:
             "seed": self.seed,
         }
 
+    @property
+    def sparsity_options(self) -> Any:
+        """The checked options of the sparsity, of whatever kind it is."""
+        assert self.sparsity is not None
+        kind = SPARSITIES[self.sparsity.name].options
+        assert kind is not None
+        return validate(kind, self.sparsity.options)
+
     @cached_property
     def rounds(self) -> RoundsOptions | None:
         """How the run came about by rounds of pruning; None for one that did not."""
@@ -184,6 +192,16 @@ class RunSpec:
             return replace(self, sparsity=None)
         options = {k: v for k, v in self.sparsity.options.items() if k != "control"}
         return replace(self, sparsity=Named(ROUNDS, {**options, "keep": keep}))
+
+    @property
+    def dense(self) -> "RunSpec":
+        """The run from which the first round was pruned, or the run itself."""
+        return self if self.parent is None else self.parent.dense
+
+    @property
+    def lineage(self) -> "list[RunSpec]":
+        """The runs that must be trained for this one, the dense one first and itself last."""
+        return [self] if self.parent is None else [*self.parent.lineage, self]
 
     @cached_property
     def id(self) -> str:

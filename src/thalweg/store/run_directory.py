@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 from filelock import FileLock, Timeout
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from thalweg.cohort.checkpoint import pack, unpack
@@ -86,19 +86,31 @@ class RunDirectory:
         status = {"status": "failed", "message": message, "traceback": traceback}
         write_json(self.path / "status.json", status)
 
+    def inherit_divergence(self, spec: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """Note that a run counts as diverged because the one it would begin from has, whose status
+        is given; it cost nothing.
+        """
+        costs = ("seconds", "examples", "gradient_evaluations", "loss_evaluations", "products")
+        write_json(self.path / "spec.json", spec)
+        message = "the run it is pruned from diverged"
+        nothing = dict.fromkeys([*costs, "flops", "epochs", "steps"], 0)
+        write_json(self.path / "status.json", {**status, **nothing, "message": message})
+
     def finish(
         self,
         status: Mapping[str, Any],
         metrics: Sequence[Mapping[str, Any]],
         confusion: Sequence[Mapping[str, Any]],
         weights: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write a completed run; the status last."""
         write_whole(self.path / "metrics.parquet", _parquet(metrics, METRICS))
         if confusion:
             write_whole(self.path / "confusion.parquet", _parquet(confusion, CONFUSION))
-        content = save({name: tensor.cpu().contiguous() for name, tensor in weights.items()})
-        write_whole(self.path / "final.safetensors", content)
+        write_whole(self.path / "final.safetensors", _tensors(weights))
+        if masks is not None:
+            write_whole(self.path / "masks.safetensors", _tensors(masks))
         write_json(self.path / "status.json", status)
 
     def checkpoints(self) -> dict[int, Path]:
@@ -121,6 +133,24 @@ class RunDirectory:
             if epoch != keep:
                 path.unlink(missing_ok=True)
 
+    def save_snapshot(self, name: str, state: Any) -> None:
+        """Keep a state of the training that another run begins from."""
+        write_whole(self._snapshot(name), pack(state))
+
+    def load_snapshot(self, name: str) -> Any:
+        return unpack(self._snapshot(name))
+
+    def has_snapshot(self, name: str) -> bool:
+        return self._snapshot(name).exists()
+
+    def _snapshot(self, name: str) -> Path:
+        return self.path / f"snapshot-{name.replace(':', '-')}.safetensors"
+
+    def masks(self) -> dict[str, Tensor] | None:
+        """Return which weights may be nonzero, by parameter; None where all may."""
+        path = self.path / "masks.safetensors"
+        return load_file(path) if path.exists() else None
+
     def remove_leftovers(self) -> None:
         """Remove what a process killed at the wrong moment left in the folder of a complete run:
         checkpoints, and files that were not yet renamed into place.
@@ -128,6 +158,11 @@ class RunDirectory:
         for path in [*self.checkpoints().values(), *self.path.glob(".*")]:
             with suppress(OSError):  # results may lie on a read-only disk
                 path.unlink()
+
+
+def _tensors(named: Mapping[str, Tensor]) -> bytes:
+    content: bytes = save({name: tensor.cpu().contiguous() for name, tensor in named.items()})
+    return content
 
 
 def _parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> bytes:

@@ -6,27 +6,38 @@ from pydantic import Field
 from torch import Tensor
 
 from thalweg.cohort import Cohort, Oracle
-from thalweg.sparsity.options import SparsityOptions
-from thalweg.sparsity.selection import largest
+from thalweg.sparsity.options import CriterionName, ScopeName, SparsityOptions
 from thalweg.sparsity.sparsifier import Setting, Sparsifier, open_mask
+from thalweg.sparsity.tickets import choose_mask
 
 
 class OneShotOptions(SparsityOptions):
-    """``after_epoch`` is when to prune; training goes on with the mask held."""
+    """``after_epoch`` is when to prune, 0 for before training; training goes on with the mask held.
+
+    Attributes:
+        criterion: What a weight is worth; see `thalweg.sparsity.criteria`.
+        scope: How the number is spread over the layers; see `thalweg.sparsity.allocation`.
+    """
 
     after_epoch: int = Field(default=0, ge=0)
+    criterion: CriterionName = "magnitude"
+    scope: ScopeName = "global"
 
 
 class OneShot(Sparsifier):
-    """After some epochs the k largest of |w| are kept and the others are 0 from then on."""
+    """After some epochs the weights that a criterion ranks highest are kept and the others are 0
+    from then on. At the outset, by a criterion that looks at the data, it is pruning at
+    initialisation. The criterion's gradients are not charged to the run.
+    """
 
     name = "one_shot"
-    summary = "pruned once, then trained on with the mask held"
-    source = "Han et al., arXiv:1506.02626"
+    summary = "pruned once, before training or after some epochs, then trained with the mask held"
+    source = "Han et al., arXiv:1506.02626; Lee et al., arXiv:1810.02340 (before training)"
     options = OneShotOptions
 
     def __init__(self, setting: Setting, options: Sequence[OneShotOptions]) -> None:
         super().__init__(setting, options)
+        self._options = options
         self._after = options[0].after_epoch * setting.steps_per_epoch
 
     @classmethod
@@ -43,6 +54,10 @@ class OneShot(Sparsifier):
 
     def _prune(self, cohort: Cohort) -> None:
         mask = open_mask(cohort)
-        for w, kept, count, scope in zip(cohort.W, mask, self.counts, self.scopes, strict=True):
-            kept[scope] = largest(w[scope].abs(), count)
+        for row, (options, seed) in enumerate(zip(self._options, cohort.seeds, strict=True)):
+            state = cohort.state(row)
+            found = choose_mask(cohort, state, self.setting.task, options, options.keep, seed)
+            views = cohort.layout.views(mask[row])
+            for name, kept in found.items():
+                views[name].copy_(kept)
         cohort.set_mask(mask)

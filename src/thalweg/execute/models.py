@@ -1,0 +1,41 @@
+"""The task and the network a spec names."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from thalweg.cohort.planner import Traits, examine
+from thalweg.data import Task, load_task
+from thalweg.models import build_model
+from thalweg.spec import Named, RunSpec
+
+
+@lru_cache(maxsize=4)
+def load_named_task(named: Named, data: Path | None) -> Task:
+    """Load a task; the last few are kept in memory."""
+    return load_task(named.name, dict(named.options), data)
+
+
+@lru_cache(maxsize=64)
+def find_traits(task: Named, model: Named, data: Path | None) -> Traits:
+    """Build a network and find out what the planner must know.
+
+    Raises:
+        InputError: The network cannot be built, or does not fit the task.
+    """
+    loaded = load_named_task(task, data)
+    module = build_model(model.name, dict(model.options), loaded.shape, loaded.outputs, 0, None)
+    return examine(module, loaded.shape)
+
+
+def build_spec_model(spec: RunSpec, task: Task, seed: int | None = None) -> torch.nn.Module:
+    """Build a run's network at its initial weights, or at those of another seed."""
+    return build_model(
+        spec.model.name,
+        dict(spec.model.options),
+        task.shape,
+        task.outputs,
+        spec.seed if seed is None else seed,
+        spec.init,
+    )

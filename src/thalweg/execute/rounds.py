@@ -1,0 +1,101 @@
+"""How a round of pruning begins: from what earlier runs left in the store."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from thalweg.cohort import Cohort, Training
+from thalweg.data import Task
+from thalweg.execute.models import build_spec_model
+from thalweg.randomness import derive
+from thalweg.sparsity import RoundsOptions
+from thalweg.sparsity.rounds import Rewind
+from thalweg.sparsity.tickets import choose_mask, control_mask
+from thalweg.spec import RunSpec
+from thalweg.store import RunDirectory, Store
+
+END = "end"
+"""The snapshot of a complete training."""
+
+Wanted = Mapping[str, Sequence[str]]
+"""Names of the snapshots that runs must leave for others, by the run's id."""
+
+
+def wanted_snapshots(specs: Sequence[RunSpec]) -> Wanted:
+    """Return what the rounds among these runs need of earlier runs, beyond final weights."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for spec in specs:
+        if spec.rounds is None or spec.parent is None:
+            continue
+        if spec.rounds.start.weights == "dense" and spec.rounds.start.count > 0:
+            wanted[spec.dense.id].add(spec.rounds.rewind)
+        if spec.rounds.optimizer_state == "keep":
+            wanted[spec.parent.id].add(END)
+    return {run_id: sorted(names) for run_id, names in wanted.items()}
+
+
+def lacking(run: RunDirectory, wanted: Wanted) -> list[str]:
+    """Return which of the wanted snapshots a run has not left; one that diverged leaves none."""
+    names = [name for name in wanted.get(run.id, ()) if not run.has_snapshot(name)]
+    return names if names and run.status()["status"] not in ("diverged", "failed") else []
+
+
+def snapshot_step(name: str, training: Training) -> int:
+    """Return the step after which a snapshot is taken."""
+    return Rewind.parse(name).first_step(training.steps_per_epoch)
+
+
+def begin_round(
+    cohort: Cohort, task: Task, specs: Sequence[RunSpec], store: Store
+) -> list[dict[str, Any] | None]:
+    """Put the cohort where its round begins: survivors rewound, the others pruned and masked.
+
+    Returns:
+        The optimizer's state of each row; None where it starts anew.
+    """
+    mask = torch.ones_like(cohort.W, dtype=torch.bool)
+    states = []
+    for row, spec in enumerate(specs):
+        assert spec.rounds is not None and spec.parent is not None
+        before = store.run(spec.parent.id)
+        trained = load_file(before.path / "final.safetensors")
+        rounds, keep = spec.rounds, spec.rounds.keep[-1]
+        found = choose_mask(cohort, trained, task, rounds, keep, spec.seed, before.masks())
+        found = control_mask(found, rounds.control, spec.seed)
+        for name, view in cohort.layout.views(mask[row]).items():
+            if name in found:
+                view.copy_(found[name])
+        weights, state = _start(spec, spec.rounds, store, task, trained)
+        cohort.load_state(row, weights)
+        states.append(state)
+    cohort.set_mask(mask)
+    return states
+
+
+def _start(
+    spec: RunSpec, rounds: RoundsOptions, store: Store, task: Task, trained: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """Return the weights, and the optimizer's state, with which a round begins."""
+    start = rounds.start
+    snapshot = None
+    if start.weights == "dense" and start.count > 0:
+        snapshot = store.run(spec.dense.id).load_snapshot(rounds.rewind)
+    if rounds.control == "reinitialised":
+        other = derive(spec.seed, "mask") % 2**31
+        weights = build_spec_model(spec, task, other).state_dict()
+    elif start.weights == "last":
+        weights = trained
+    elif snapshot is not None:
+        weights = snapshot["weights"]
+    else:
+        weights = build_spec_model(spec, task).state_dict()
+    if rounds.optimizer_state == "keep":
+        assert spec.parent is not None
+        return weights, store.run(spec.parent.id).load_snapshot(END)["optimizer"]
+    if rounds.optimizer_state == "rewind" and snapshot is not None:
+        return weights, snapshot["optimizer"]
+    return weights, None
