@@ -1,18 +1,25 @@
 """Gradients by PyTorch's autograd: any module, any device."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from thalweg.cohort.backend import Batch, GradientBackend
+from thalweg.cohort.backend import Batch, Fisher, FisherFactors, GradientBackend
+from thalweg.cohort.fisher_blocks import find_blocks
+from thalweg.cohort.kronecker import KroneckerCapture
 from thalweg.cohort.layout import constants, trainable
+from thalweg.cohort.losses import (
+    output_hessian_roots,
+    sampled_output_gradient,
+    times_output_hessian,
+)
 from thalweg.cohort.matrix import Cohort
 from thalweg.data import LossName, Split
-from thalweg.randomness import global_stream
+from thalweg.randomness import generator, global_stream
 
 
 class AutogradBackend(GradientBackend):
@@ -118,25 +125,93 @@ class AutogradBackend(GradientBackend):
 
     def product(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
         """By double backward: H·v = ∂(∂loss/∂w · v)/∂w."""
+        rows = []
+        for k in range(cohort.rows):
+            outputs, targets, leaves = self._differentiable(cohort, batch, k)
+            loss = self._training_losses(outputs, targets).mean()
+            first = torch.autograd.grad(loss, leaves, create_graph=True, materialize_grads=True)
+            second = torch.autograd.grad(_flat(first) @ V[k], leaves, materialize_grads=True)
+            rows.append(_flat(second))
+        return torch.stack(rows)
+
+    def gauss_newton(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        """By double backward: J·v = ∂(v · Jᵀu)/∂u at any u."""
+        rows = []
+        for k in range(cohort.rows):
+            outputs, _, leaves = self._differentiable(cohort, batch, k)
+            u = torch.zeros_like(outputs, requires_grad=True)
+            back = torch.autograd.grad(
+                outputs, leaves, u, create_graph=True, materialize_grads=True
+            )
+            (ahead,) = torch.autograd.grad(_flat(back) @ V[k], u, retain_graph=True)
+            curved = times_output_hessian(self._loss, outputs.detach(), ahead) / batch.size
+            rows.append(_flat(torch.autograd.grad(outputs, leaves, curved, materialize_grads=True)))
+        return torch.stack(rows)
+
+    def _differentiable(
+        self, cohort: Cohort, batch: Batch, k: int
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Return a row's outputs as a function that can be differentiated twice, its targets, and
+        the weights it is a function of. Buffers stay as they are.
+        """
         self._bind(cohort)
         inputs, targets = batch.split.batch(batch.index)
+        x, y = (inputs, targets) if batch.shared else (inputs[k], targets[k])
+        weights = {
+            name: view.detach().requires_grad_()
+            for name, view in cohort.layout.views(cohort.W[k]).items()
+        }
+        kept = {name: buffer[k].clone() for name, buffer in cohort.buffers.items()}
+        with self._draws(cohort, k, "forward", batch.step):
+            outputs = functional_call(self._twice, {**weights, **kept}, (x,))
+        return outputs, y, list(weights.values())
+
+    def fisher_factors(self, cohort: Cohort, batch: Batch, fisher: Fisher) -> FisherFactors:
+        """Row by row, in a forward pass that is watched by a `KroneckerCapture`.
+
+        Targets are drawn from the stream ``(seed, "fisher", step)`` of each run.
+        """
+        self._bind(cohort)
+        inputs, targets = batch.split.batch(batch.index)
+        blocks = find_blocks(self._watched)
         rows = []
         for k in range(cohort.rows):
             x, y = (inputs, targets) if batch.shared else (inputs[k], targets[k])
-            weights = {
-                name: view.detach().requires_grad_()
-                for name, view in cohort.layout.views(cohort.W[k]).items()
-            }
-            kept = {name: buffer[k] for name, buffer in cohort.buffers.items()}
-            with self._draws(cohort, k, "forward", batch.step):
-                outputs = functional_call(self._twice, {**weights, **kept}, (x,))
-            loss = self._training_losses(outputs, y).mean()
-            leaves = list(weights.values())
-            first = torch.autograd.grad(loss, leaves, create_graph=True, materialize_grads=True)
-            flat = torch.cat([g.reshape(-1) for g in first])
-            second = torch.autograd.grad(flat @ V[k], leaves, materialize_grads=True)
-            rows.append(torch.cat([g.reshape(-1) for g in second]))
-        return torch.stack(rows)
+            self._show_row(cohort, k)
+            capture = KroneckerCapture(self._watched, blocks)
+            with self._draws(cohort, k, "forward", batch.step), torch.enable_grad(), capture:
+                outputs = self._watched(x)
+            draws = generator(cohort.seeds[k], "fisher", batch.step)
+            gradients = self._output_gradients(outputs, y, fisher, draws)
+            rows.append(capture.factors(outputs, gradients))
+        factors = {
+            name: (
+                torch.stack([row[name][0] for row in rows]),
+                torch.stack([row[name][1] for row in rows]),
+            )
+            for name in blocks
+            if all(name in row for row in rows)
+        }
+        return FisherFactors(factors, len(gradients))
+
+    def _output_gradients(
+        self, outputs: Tensor, targets: Tensor, fisher: Fisher, draws: torch.Generator
+    ) -> Sequence[Tensor]:
+        """Return gradients in the outputs whose outer products make a Fisher matrix."""
+        if fisher == "empirical":
+            leaf = outputs.detach().requires_grad_()
+            return torch.autograd.grad(self._training_losses(leaf, targets).sum(), leaf)
+        if fisher == "exact":
+            return list(output_hessian_roots(self._loss, outputs.detach()))
+        return [sampled_output_gradient(self._loss, outputs.detach(), draws)]
+
+    def _show_row(self, cohort: Cohort, k: int) -> None:
+        """Let the watched network have a row's weights, and buffers it may change."""
+        views = cohort.layout.views(cohort.W[k])
+        for name, parameter in trainable(self._watched).items():
+            parameter.data = views[name]
+        for name, buffer in constants(self._watched).items():
+            buffer.data = cohort.buffers[name][k].clone()
 
     @torch.no_grad()
     def outputs(self, cohort: Cohort, split: Split, examples: slice) -> Iterable[Tensor]:
@@ -168,6 +243,7 @@ class AutogradBackend(GradientBackend):
             return
         self._bound = cohort.W
         self._twice = unroll(copy.deepcopy(cohort.module).train())
+        self._watched = copy.deepcopy(cohort.module).train()
         count = 1 if self._stacked else cohort.rows
         self._modules = [copy.deepcopy(cohort.module).train() for _ in range(count)]
         if self._stacked:
@@ -184,6 +260,10 @@ class AutogradBackend(GradientBackend):
                 parameter.data = views[name]
             for name, buffer in constants(module).items():
                 buffer.data = cohort.buffers[name][k]
+
+
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.reshape(-1) for part in parts])
 
 
 def unroll(module: nn.Module) -> nn.Module:

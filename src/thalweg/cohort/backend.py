@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -55,8 +56,27 @@ class Evaluation:
     confusion: Tensor | None
 
 
+Fisher = Literal["sampled", "exact", "empirical"]
+"""At which targets the gradients of a Fisher matrix are taken: drawn from the model's own
+distribution; all of them, weighted by it, which gives the matrix itself; or the examples' own."""
+
+
+@dataclass(frozen=True)
+class FisherFactors:
+    """Kronecker factors of blocks of the Fisher matrix (`thalweg.cohort.kronecker`).
+
+    Attributes:
+        factors: A ``(K, inputs, inputs)`` and S ``(K, outputs, outputs)`` of each block that took
+            part in the forward pass, by the name of its weight.
+        gradients: Backward passes that they took.
+    """
+
+    factors: dict[str, tuple[Tensor, Tensor]]
+    gradients: int
+
+
 class GradientBackend(ABC):
-    """Losses, gradients and Hessian products of a cohort.
+    """Losses, gradients, and products with curvature matrices, of a cohort.
 
     Args:
         loss: The task's loss.
@@ -93,6 +113,24 @@ class GradientBackend(ABC):
             batch: Examples.
             V: Directions ``(K, D)``.
         """
+
+    @abstractmethod
+    def gauss_newton(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        """Return each run's Gauss–Newton matrix times its direction, ``(K, D)``.
+
+        Row k is the mean over the run's batch of Jᵀ·H·J·V_k, J being the Jacobian of an example's
+        outputs in the weights and H the Hessian of its loss in the outputs
+        (`thalweg.cohort.losses.times_output_hessian`).
+
+        Args:
+            cohort: The networks.
+            batch: Examples.
+            V: Directions ``(K, D)``.
+        """
+
+    @abstractmethod
+    def fisher_factors(self, cohort: Cohort, batch: Batch, fisher: Fisher) -> FisherFactors:
+        """Return the Kronecker factors of the Fisher matrix's blocks over each run's batch."""
 
     @abstractmethod
     def losses(self, cohort: Cohort, batch: Batch) -> Tensor:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from thalweg.cohort.backend import Batch, GradientBackend
+from thalweg.cohort.autograd import AutogradBackend
+from thalweg.cohort.backend import Batch, Fisher, FisherFactors, GradientBackend
 from thalweg.cohort.matrix import Cohort
 from thalweg.data import LossName, Split
 from thalweg.native import Chain, Kernel, SampleTensors
@@ -25,6 +26,8 @@ class NativeBackend(GradientBackend):
     def __init__(self, loss: LossName, chain: Chain, label_smoothing: float = 0.0) -> None:
         super().__init__(loss, label_smoothing=label_smoothing)
         self._kernel = Kernel(chain, loss, label_smoothing)
+        # For what the kernels have no pass for.
+        self._autograd = AutogradBackend(loss, stacked=False, label_smoothing=label_smoothing)
         self._samples: dict[int, tuple[Split, SampleTensors]] = {}
 
     def gradient(self, cohort: Cohort, batch: Batch) -> Tensor:
@@ -37,6 +40,12 @@ class NativeBackend(GradientBackend):
         samples = self._tensors(batch.split)
         self._kernel.product(cohort.W, V.contiguous(), samples, batch.index, out)
         return out
+
+    def gauss_newton(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        return self._autograd.gauss_newton(cohort, batch, V)
+
+    def fisher_factors(self, cohort: Cohort, batch: Batch, fisher: Fisher) -> FisherFactors:
+        return self._autograd.fisher_factors(cohort, batch, fisher)
 
     def losses(self, cohort: Cohort, batch: Batch) -> Tensor:
         outputs = self._kernel.outputs(cohort.W, self._tensors(batch.split), batch.index)

@@ -1,11 +1,13 @@
 """What an optimizer may ask of the objective within a step."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from thalweg.cohort.backend import Batch, GradientBackend
+from thalweg.cohort.backend import Batch, Fisher, GradientBackend
 from thalweg.cohort.clipping import clip_rows_
 from thalweg.cohort.matrix import Cohort
 from thalweg.data import Split
@@ -22,7 +24,7 @@ class Asked:
         examples: Examples whose gradient was computed.
         gradient_evaluations: Minibatch gradients; a pass over N examples counts ⌈N / batch⌉.
         loss_evaluations: Minibatch losses without a gradient.
-        products: Hessian-vector products over a minibatch.
+        products: Products with the Hessian or Gauss–Newton matrix over a minibatch.
     """
 
     examples: int = 0
@@ -54,6 +56,8 @@ class Oracle:
         split: Training examples, and after them their variants where the data are augmented.
         examples: N, the number of training examples, without variants.
         clip_norm: Bound on each run's gradient norm, one or a column ``(K, 1)``; None for none.
+        view: Gives the weights at which the networks are evaluated, from those that the optimizer
+            moves; None where they are the same.
 
     Attributes:
         examples: N.
@@ -71,12 +75,14 @@ class Oracle:
         split: Split,
         examples: int,
         clip_norm: float | Tensor | None = None,
+        view: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self._cohort = cohort
         self._backend = backend
         self._split = split
         self.examples = examples
         self._clip_norm = clip_norm
+        self._view = view
         self._step = 0
         self.index = torch.zeros(0, dtype=torch.int64)
         self.losses = torch.zeros(0)
@@ -103,7 +109,8 @@ class Oracle:
         """
         current = index is None
         batch = self._batch(index)
-        losses = self._backend.gradient(self._cohort, batch)
+        with self._viewed():
+            losses = self._backend.gradient(self._cohort, batch)
         self._cohort.mask_gradient()
         if current:
             if self._clip_norm is not None:
@@ -120,9 +127,9 @@ class Oracle:
         losses = torch.zeros(self._cohort.rows, dtype=torch.float64, device=device)
         for part in torch.arange(N, device=device).split(max(CHUNK, self.batch_size)):
             share = len(part) / N
-            losses += share * self._backend.gradient(
-                self._cohort, Batch(self._split, part, self._step)
-            )
+            with self._viewed():
+                batch = Batch(self._split, part, self._step)
+                losses += share * self._backend.gradient(self._cohort, batch)
             total.add_(self._cohort.G, alpha=share)
         self._cohort.G.copy_(total)
         self._cohort.mask_gradient()
@@ -134,16 +141,60 @@ class Oracle:
         """Return the losses ``(K,)`` over a batch, without a gradient."""
         batch = self._batch(index)
         self._count(Asked(loss_evaluations=-(-batch.size // self.batch_size)), active)
-        return self._backend.losses(self._cohort, batch)
+        with self._viewed():
+            return self._backend.losses(self._cohort, batch)
 
     def product(self, V: Tensor, active: Tensor | None = None) -> Tensor:
         """Return each run's Hessian over the batch times its direction, ``(K, D)``, masked."""
+        return self._product(self._backend.product, V, active)
+
+    def gauss_newton(self, V: Tensor, active: Tensor | None = None) -> Tensor:
+        """Return each run's Gauss–Newton matrix over the batch times its direction, ``(K, D)``,
+        masked; counted as a product.
+        """
+        return self._product(self._backend.gauss_newton, V, active)
+
+    def fisher_factors(self, fisher: Fisher) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return the Kronecker factors of the Fisher matrix's blocks over the batch, A
+        ``(K, inputs, inputs)`` and S ``(K, outputs, outputs)``, by the name of the block's weight
+        (`thalweg.cohort.kronecker`). They are of all weights, masked or not; a backward pass is
+        counted as a gradient.
+        """
+        with self._viewed():
+            found = self._backend.fisher_factors(self._cohort, self._batch(None), fisher)
+        for pair in found.factors.values():
+            for factor in pair:
+                self._still_frozen(factor)
+        self._count_gradients(self.batch_size * found.gradients)
+        return found.factors
+
+    def _product(
+        self,
+        multiply: Callable[[Cohort, Batch, Tensor], Tensor],
+        V: Tensor,
+        active: Tensor | None,
+    ) -> Tensor:
         self._count(Asked(products=1), active)
-        found = self._backend.product(self._cohort, self._batch(None), V)
+        with self._viewed():
+            found = multiply(self._cohort, self._batch(None), V)
         if self._cohort.mask is not None:
             found = found.masked_fill(~self._cohort.mask, 0)
         self._still_frozen(found)
         return found
+
+    @contextmanager
+    def _viewed(self) -> Iterator[None]:
+        """Let ``cohort.W`` hold the weights at which the networks are evaluated."""
+        if self._view is None:
+            yield
+            return
+        W = self._cohort.W
+        latent = W.clone()
+        W.copy_(self._view(W))
+        try:
+            yield
+        finally:
+            W.copy_(latent)
 
     def _batch(self, index: Tensor | None) -> Batch:
         return Batch(self._split, self.index if index is None else index, self._step)

@@ -42,3 +42,9 @@ class Method(ABC):
     @abstractmethod
     def bind(self, cohort: Cohort, hyperparameters: Sequence[Any]) -> RowOptimizer:
         """Return the method acting on the cohort's rows, one set of hyperparameters a row."""
+
+    def beyond_closures(self, h: Any) -> str:
+        """Return which hyperparameter a closure cannot serve, and why; "" if it can serve them
+        (see `thalweg.optim.method_as_torch`).
+        """
+        return ""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import ParamsT
 
 from thalweg.cohort import Batch, Cohort, GradientBackend, Layout, Oracle, RowOptimizer
+from thalweg.cohort.backend import Fisher, FisherFactors
 from thalweg.data import Split
 from thalweg.errors import InputError
 from thalweg.optim.method import Method
@@ -54,6 +55,9 @@ class _MethodAsTorch(torch.optim.Optimizer):
         name = self.method.name
         self._hyperparameters = validate(self.method.options, hyperparameters, name)
         _check_needs(self.method, full_closure)
+        why = self.method.beyond_closures(self._hyperparameters)
+        if why:
+            raise InputError(f"{name}.{why}, which a closure cannot give")
         super().__init__(params, self._hyperparameters.model_dump())
         parameters = [p for p in self.param_groups[0]["params"] if p.requires_grad]
         if len({(p.dtype, p.device) for p in parameters}) != 1:
@@ -162,6 +166,12 @@ class _ClosureBackend(GradientBackend):
         W.copy_(iterate)
         G.copy_(g)
         return found
+
+    def gauss_newton(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        raise NotImplementedError("a closure tells only its loss")
+
+    def fisher_factors(self, cohort: Cohort, batch: Batch, fisher: Fisher) -> FisherFactors:
+        raise NotImplementedError("a closure tells only its loss")
 
     def outputs(self, cohort: Cohort, split: Split, examples: slice) -> Iterable[Tensor]:
         raise NotImplementedError("a closure tells only its loss")

@@ -3,6 +3,7 @@
 from thalweg.optim.method import Method
 from thalweg.optim.rule import Rule
 from thalweg.optim.second_order.adahessian import AdaHessian
+from thalweg.optim.second_order.kfac import KFAC
 from thalweg.optim.second_order.lbfgs import LBFGS
 from thalweg.optim.second_order.muon import Muon
 from thalweg.optim.second_order.newton_cg import NewtonCG
@@ -15,6 +16,7 @@ OWN: tuple[Rule | Method, ...] = (
     LBFGS(),
     AdaHessian(),
     Sophia(),
+    KFAC(),
     Shampoo(),
     SOAP(),
     Muon(),

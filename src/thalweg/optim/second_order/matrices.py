@@ -31,6 +31,22 @@ def eigendecomposition(A: Tensor) -> tuple[Tensor, Tensor]:
     return eigenvalues, eigenvectors
 
 
+def damped_inverse(A: Tensor, damping: Tensor) -> Tensor:
+    """Return (A + damping·I)⁻¹ of positive semidefinite matrices ``(K, n, n)``.
+
+    Double precision keeps a damped matrix definite. One that is not, or not finite, counts as the
+    identity: LAPACK would refuse it and with it the other runs.
+
+    Args:
+        A: The matrices.
+        damping: Positive, ``(K, 1, 1)``.
+    """
+    identity = torch.eye(A.shape[-1], dtype=torch.float64, device=A.device)
+    L, failed = torch.linalg.cholesky_ex(A.double() + damping.double() * identity)
+    good = (failed == 0) & torch.isfinite(L).all(-1).all(-1)
+    return torch.cholesky_inverse(torch.where(good[:, None, None], L, identity)).to(A.dtype)
+
+
 def complete_basis(vectors: Tensor, wanted: Tensor) -> Tensor:
     """Return orthonormal bases ``(K, n, n)`` that begin with given orthonormal vectors, to a sign.
 
