@@ -30,7 +30,21 @@ def expand_grid(table: Mapping[str, Any]) -> Iterator[tuple[Axes, dict[str, Any]
     Raises:
         InputError: An axis is empty or names a value twice.
     """
-    axes = dict(_axes(table))
+    yield from _expand(table, dict(list_axes(table)))
+
+
+def expand_sparsities(table: Mapping[str, Any]) -> Iterator[tuple[Axes, dict[str, Any]]]:
+    """Yield an arm's tables with every combination of the values listed in ``[sparsity]``.
+
+    Raises:
+        InputError: A list is empty or names a value twice.
+    """
+    yield from _expand(table, dict(_named_axes("sparsity", table.get("sparsity"), SPARSITIES)))
+
+
+def _expand(
+    table: Mapping[str, Any], axes: Mapping[str, list[Any]]
+) -> Iterator[tuple[Axes, dict[str, Any]]]:
     for path, values in axes.items():
         if not values:
             raise InputError(f"{path} = []: a grid needs at least one value")
@@ -60,7 +74,8 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _axes(table: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+def list_axes(table: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the axes of an arm's grid: key paths, each with the values it names."""
     yield from _named_axes("task", table.get("task"), TASKS)
     model = table.get("model")
     yield from _named_axes("model", model, MODELS)
@@ -79,7 +94,6 @@ def _axes(table: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
         for key, registry in choices.items():
             known = {entry.name: entry.options for entry in registry}
             yield from _choice_axes(f"train.{key}", train.get(key), known)
-    yield from _named_axes("sparsity", table.get("sparsity"), SPARSITIES)
 
 
 def _named_axes(path: str, table: Any, registry: Registry[Any]) -> Iterator[tuple[str, list[Any]]]:

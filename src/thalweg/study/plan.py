@@ -2,8 +2,9 @@
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,10 @@ from pydantic import BeforeValidator, Field
 from thalweg.errors import InputError
 from thalweg.spec import RunSpec
 from thalweg.study.axes import Axes, label
+from thalweg.study.conditions import expand_conditions
 from thalweg.study.search import SearchOptions, expand_search
 from thalweg.study.source import Table, effective, merge, read_study
+from thalweg.study.space import Space, search_space
 from thalweg.study.target_options import Targets
 from thalweg.validation import Options, join_path, unknown, validate
 
@@ -90,12 +93,14 @@ class StudyPlan:
         points: Every grid point of every arm.
         table: The study as it applies, preset and overrides included.
         source: What it was read from: a path, a recipe's name, or "" if made by a command.
+        spaces: What the arms' trials are drawn from, where results decide which come next.
     """
 
     options: StudyOptions
     points: tuple[Point, ...]
     table: Table
     source: str = ""
+    spaces: Mapping[str, Space] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -103,8 +108,11 @@ class StudyPlan:
 
     @property
     def specs(self) -> list[RunSpec]:
-        """All runs; one that stands in several arms comes once."""
-        return list({s.id: s for point in self.points for s in point.specs}.values())
+        """All runs, those that others are pruned from among them; one that stands in several arms
+        comes once.
+        """
+        every = (s for point in self.points for spec in point.specs for s in spec.lineage)
+        return list({spec.id: spec for spec in every}.values())
 
     def toml(self) -> str:
         """Return the study as TOML, everything applied."""
@@ -153,19 +161,18 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
     if not isinstance(table.get("search", {}), Mapping):
         raise InputError(f"search = {table['search']!r}: must be a table")
     search = validate(SearchOptions, table.get("search", {}), "search")
-    base = {key: table[key] for key in ARM_SECTIONS if key in table}
-    arms = table.get("arms", {})
-    if not isinstance(arms, Mapping):
-        raise InputError(f"arms = {arms!r}: must be a table of arms")
-    if not arms:
-        points = _expand_arm(_default_arm(base), {}, base, search, options.seeds, "")
-    else:
-        points = [
-            point
-            for name, arm in arms.items()
-            for point in _expand_arm(name, arm, base, search, options.seeds, f"arm {name!r}: ")
-        ]
-    return StudyPlan(options, tuple(points), table, source)
+    tables: dict[str, Table] = {}
+    points: list[Point] = []
+    for origin, name, arm in _arms(table):
+        if name in tables:
+            raise InputError(f"arms: two of them are named {name!r}")
+        tables[name] = arm
+        with _naming(origin):
+            points += _expand_arm(name, arm, search, options.seeds)
+    spaces: dict[str, Space] = {}
+    if search.method == "optuna":
+        spaces = {name: search_space(arm) for name, arm in tables.items()}
+    return StudyPlan(options, tuple(points), table, source, spaces)
 
 
 def _default_arm(base: Mapping[str, Any]) -> str:
@@ -174,28 +181,42 @@ def _default_arm(base: Mapping[str, Any]) -> str:
     return str(name).rpartition(":")[2] or "main"
 
 
-def _expand_arm(
-    name: str,
-    arm: Any,
-    base: Mapping[str, Any],
-    search: SearchOptions,
-    seeds: Sequence[int],
-    prefix: str,
-) -> list[Point]:
-    if not isinstance(arm, Mapping):
-        raise InputError(f"{join_path('arms', name)} = {arm!r}: must be a table")
-    for key in arm:
-        if key not in ARM_SECTIONS:
-            raise InputError(f"{join_path('arms', name)}: {unknown('key', key, ARM_SECTIONS)}")
+@contextmanager
+def _naming(arm: str) -> Iterator[None]:
+    """Name the arm, if it has a name, in errors about it."""
     try:
-        return [
-            Point(
-                arm=name,
-                label=label(axes),
-                axes=axes,
-                specs=tuple(RunSpec.parse({**table, "seed": seed}) for seed in seeds),
-            )
-            for axes, table in expand_search(merge(base, arm), search)
-        ]
+        yield
     except InputError as error:
-        raise InputError(f"{prefix}{error}") from None
+        raise InputError(f"arm {arm!r}: {error}" if arm else str(error)) from None
+
+
+def _arms(table: Table) -> Iterator[tuple[str, str, Table]]:
+    """Yield every arm: the name it has in the file, "" if there is none, its own name, and its
+    whole table.
+    """
+    base = {key: table[key] for key in ARM_SECTIONS if key in table}
+    arms = table.get("arms", {})
+    if not isinstance(arms, Mapping):
+        raise InputError(f"arms = {arms!r}: must be a table of arms")
+    for name, arm in (arms or {_default_arm(base): {}}).items():
+        if not isinstance(arm, Mapping):
+            raise InputError(f"{join_path('arms', name)} = {arm!r}: must be a table")
+        for key in arm:
+            if key not in ARM_SECTIONS:
+                raise InputError(f"{join_path('arms', name)}: {unknown('key', key, ARM_SECTIONS)}")
+        origin = name if arms else ""
+        with _naming(origin):
+            conditions = list(expand_conditions(name, merge(base, arm)))
+        yield from ((origin, condition, filled) for condition, filled in conditions)
+
+
+def _expand_arm(name: str, arm: Table, search: SearchOptions, seeds: Sequence[int]) -> list[Point]:
+    return [
+        Point(
+            arm=name,
+            label=label(axes),
+            axes=axes,
+            specs=tuple(RunSpec.parse({**table, "seed": seed}) for seed in seeds),
+        )
+        for axes, table in expand_search(arm, search, name)
+    ]

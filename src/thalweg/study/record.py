@@ -33,5 +33,12 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
             for p in study.points
             for spec in p.specs
         ],
+        "rounds": [
+            {"arm": p.arm, "point": p.label, "seed": spec.seed, "round": s.round, "run": s.id}
+            for p in study.points
+            for spec in p.specs
+            if spec.round > 0
+            for s in spec.lineage
+        ],
     }
     write_json(folder / "study.json", record)
