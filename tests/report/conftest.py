@@ -104,6 +104,8 @@ class Builder:
                     "validation_accuracy": accuracy if classes and self.validation else None,
                     "test_loss": loss,
                     "test_accuracy": accuracy if classes else None,
+                    "gradient_evaluations": epoch * 20,
+                    "flops": 5e8 * epoch,
                     "seconds": 0.2 * epoch,
                 }
             )
@@ -180,7 +182,7 @@ def classification() -> StudyResults:
                         task=task,
                         message=message,
                     )
-    return builder.results()
+    return builder.results(targets={"test_accuracy": [0.8, 0.93]})
 
 
 @pytest.fixture(scope="session")
@@ -225,7 +227,7 @@ def all_diverged() -> StudyResults:
             builder.run("sgd", seed, {"optimizer.lr": rate}, quality=0.5, status="diverged")
         builder.run("adam", seed, {}, quality=0.5, status="failed", message="boom")
         builder.run("lion", seed, {}, quality=0.5, status="missing")
-    return builder.results()
+    return builder.results(targets={"test_loss": [0.5]})
 
 
 HOSTILE: Sequence[str] = (
@@ -258,6 +260,7 @@ def hostile() -> StudyResults:
         title=HOSTILE[0],
         question=HOSTILE[1],
         class_names={HOSTILE[0]: [*HOSTILE, "plain"]},
+        targets={"test_accuracy": [0.9]},
         provenance={
             "command": HOSTILE[0],
             "study_file": HOSTILE[0],

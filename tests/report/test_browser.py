@@ -64,11 +64,11 @@ addEventListener("message", (event) => {
 @pytest.mark.parametrize(
     ("study", "charts"),
     [
-        ("classification", 22),
+        ("classification", 26),
         ("regression", 5),
         ("single_seed", 8),
         ("all_diverged", 0),
-        ("hostile", 11),
+        ("hostile", 12),
     ],
 )
 def test_page_is_drawn_without_fault_and_fits(study, charts, request, tmp_path, monkeypatch):

@@ -78,6 +78,9 @@ def test_files_of_a_study(written):
         "points.csv",
         "classes.csv",
         "costs.csv",
+        "reach-test_accuracy-0.8.csv",
+        "reach-test_accuracy-0.93.csv",
+        "reach-comparisons.csv",
     }
     assert all(
         path.read_bytes().startswith(b"\x89PNG") for path in (folder / "figures").glob("*.png")

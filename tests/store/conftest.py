@@ -31,7 +31,12 @@ def train_small() -> Callable[[Path], Store]:
 
     def train(out: Path) -> Store:
         table = {
-            "study": {"name": "small", "title": "Größe der Schritte", "seeds": 2},
+            "study": {
+                "name": "small",
+                "title": "Größe der Schritte",
+                "seeds": 2,
+                "targets": {"test_accuracy": 0.5, "test_loss": [0.5, 0.01]},
+            },
             "task": {"name": "digits"},
             "model": {"name": "mlp", "widths": [16]},
             "train": {"epochs": 2, "batch_size": 64},

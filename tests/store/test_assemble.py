@@ -2,11 +2,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from thalweg.errors import InputError
 from thalweg.store import Store
 from thalweg.store.assemble import read_results
+from thalweg.store.query import query
 from thalweg.store.results import CONFUSION, METRICS, RUNS
 
 
@@ -23,6 +25,7 @@ def test_the_record_comes_back(small: Store) -> None:
     assert 'title = "Größe der Schritte"' in results.provenance["study_file"]
     assert results.class_names == {"digits": list("0123456789")}
     assert results.selection == "validation_accuracy"
+    assert results.targets == {"test_accuracy": [0.5], "test_loss": [0.5, 0.01]}
     assert results.provenance["started"] <= results.provenance["finished"]
 
 
@@ -35,6 +38,39 @@ def test_a_diverged_run_has_a_cost_but_no_figures(small: Store) -> None:
         assert runs.filter(runs["status"] == "done")[name].null_count() == 0
     assert diverged["diverged_step"].null_count() == 0
     assert diverged["seconds"].null_count() == 0
+
+
+def test_costs_are_recorded_at_every_evaluation(small: Store) -> None:
+    results = read_results(small, "small")
+    for run in results.runs.filter(pl.col("status") == "done").to_dicts():
+        rows = results.metrics.filter(pl.col("run") == run["run"]).to_dicts()
+        assert [row["epoch"] for row in rows] == [0, 1, 2]
+        assert [row["gradient_evaluations"] for row in rows] == [row["step"] for row in rows]
+        assert [row["examples"] for row in rows] == [0, 1150, 2300]
+        assert {row["loss_evaluations"] + row["products"] for row in rows} == {0}
+        for cost in ("examples", "gradient_evaluations", "flops"):
+            assert rows[-1][cost] == run[cost]
+        seconds = [row["seconds"] for row in rows]
+        assert 0 < seconds[0] < seconds[1] < seconds[2] <= run["seconds"]
+
+
+def test_costs_that_were_not_recorded_are_null(
+    train_small: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    store = train_small(tmp_path / "out")
+    new = ["examples", "gradient_evaluations", "loss_evaluations", "products", "flops"]
+    for run in store.runs():
+        path = run.path / "metrics.parquet"
+        pl.read_parquet(path).drop(new).write_parquet(path)
+    record = store.study_folder("small") / "study.json"
+    record.write_text(
+        json.dumps({k: v for k, v in json.loads(record.read_text()).items() if k != "targets"})
+    )
+    results = read_results(store, "small")
+    assert dict(results.metrics.schema) == METRICS and results.targets == {}
+    assert results.metrics["seconds"].null_count() == 0
+    assert results.metrics.select(new).null_count().row(0) == (len(results.metrics),) * 5
+    assert query(store, "SELECT count(flops) AS known FROM metrics")["known"].item() == 0
 
 
 def test_axes_and_hyperparameters_are_json(small: Store) -> None:

@@ -63,8 +63,38 @@ CASES = [
         "study",
         'name = "s"\nseed = 3',
         "study: unknown key 'seed'; did you mean 'seeds'? "
-        "(allowed: name, title, question, seeds, notes)",
+        "(allowed: name, title, question, seeds, targets, notes)",
     ),
+    in_section(
+        "study",
+        'name = "s"\ntargets = { test_acuracy = 0.9 }',
+        "study.targets: unknown key 'test_acuracy'; did you mean 'test_accuracy'? (allowed: "
+        "test_accuracy, validation_accuracy, test_loss, validation_loss, train_loss)",
+    ),
+    *(
+        in_section(
+            "study",
+            f'name = "s"\ntargets.test_accuracy = {text}',
+            f"study.targets.test_accuracy = {shown}: must be a share above 0 and at most 1, or a "
+            "list of different ones (85 % is 0.85)",
+        )
+        for text, shown in (
+            ("61.5", "61.5"),
+            ("[0.5, 0]", "[0.5, 0]"),
+            ("[0.5, 0.5]", "[0.5, 0.5]"),
+            ("[]", "[]"),
+            ("true", "True"),
+            ("nan", "nan"),
+            ('"high"', "'high'"),
+        )
+    ),
+    in_section(
+        "study",
+        'name = "s"\ntargets.test_loss = -1',
+        "study.targets.test_loss = -1: must be a finite number above 0, or a list of different "
+        "ones",
+    ),
+    in_section("study", 'name = "s"\ntargets = [0.9]', "study.targets = [0.9]: must be a table"),
     in_section(
         "task",
         'name = "digits"\nsise = 8',

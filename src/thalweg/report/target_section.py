@@ -98,10 +98,18 @@ def _cost_column(unit: str, heading: str) -> Column:
             return "never" if math.isinf(bound) else f"> {cost_text(unit, bound)}"
         if low is None:
             return cost_text(unit, middle)
-        ends = f"{cost_text(unit, low)}, {cost_text(unit, high)}"
-        return f"{cost_text(unit, middle)} [{ends}]"
+        return _interval_text(*(cost_text(unit, value) for value in (middle, low, high)))
 
     return Column(heading, text)
+
+
+def _interval_text(middle: str, low: str, high: str) -> str:
+    """A value with its interval, a suffix that all share but once."""
+    parts = [text.split(" ") for text in (middle, low, high)]
+    if all(len(part) == 2 and part[1] == parts[0][1] for part in parts):
+        (middle, suffix), (low, _), (high, _) = parts
+        return f"{middle} [{low}, {high}] {suffix}"
+    return f"{middle} [{low}, {high}]"
 
 
 def _comparisons(found: Sequence[TargetReach]) -> Table:
@@ -164,7 +172,7 @@ def _chart(member: TargetReach) -> Chart:
         name=slug(
             "reach", member.panel.task, member.panel.model, member.metric, f"{member.target:g}"
         ),
-        title=f"{member.name[0].upper()}{member.name[1:]}: {member.panel.title}",
+        title=f"Seeds that reached {member.name}: {member.panel.title}",
         description=f"Share of seeds that have reached {member.name} against "
         f"{unit_name(unit)} on {member.panel.title}. Reached in the end: {words}.",
         caption="",
@@ -174,20 +182,22 @@ def _chart(member: TargetReach) -> Chart:
             (start, end),
             log_ticks((start, end)) if log else None,
         ),
-        y=Axis("Seeds that reached it (%)", limits=(-3.0, 103.0)),
-        layers=tuple(_steps(arm, unit, start) for arm in member.arms if arm.seeds),
+        y=Axis("Share of seeds (%)", limits=(-3.0, 103.0)),
+        layers=tuple(
+            _steps(arm, unit, start, end) for arm in member.arms if finite(arm.reach.spent[unit])
+        ),
     )
 
 
-def _steps(arm: ArmReach, unit: str, start: float) -> Line:
-    """The empirical distribution of the cost, drawn to what the arm has spent at most."""
+def _steps(arm: ArmReach, unit: str, start: float, end: float) -> Line:
+    """The empirical distribution of the cost, drawn as far as it is known."""
     spent = arm.reach.spent[unit]
     costs, counts = np.unique(spent[arm.reach.reached], return_counts=True)
     x, y = [start], [0.0]
     for cost, share in zip(costs, 100 * counts.cumsum() / arm.seeds, strict=True):
         x += [max(float(cost), start)] * 2
         y += [y[-1], float(share)]
-    x.append(max(finite(spent), default=start))
+    x.append(end if arm.reached == arm.seeds else max(finite(spent)))
     y.append(y[-1])
     nothing = [None] * len(x)
     return Line(arm.arm.name, arm.arm.style, x, y, nothing, nothing)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.report.formats import count, duration, is_accuracy, metric_name, number, plural
-from thalweg.report.panels import Arm, Panel, panels
+from thalweg.report.panels import Arm, Panel, Run, panels
 from thalweg.report.table import KEY_SCHEMA, key
 from thalweg.store.results import StudyResults
 from thalweg.study.targets import (
@@ -123,7 +123,7 @@ class TargetReach:
         needed = seeds_needed(len(self.comparisons))
         if open_ and best.seeds < needed:
             many = plural(len(self.comparisons), "comparison")
-            found += f" ({many} can be resolved from {needed} seeds on)"
+            found += f" ({many} take at least {needed} seeds)"
         return f"{found}."
 
 
@@ -186,7 +186,7 @@ def target_records(results: StudyResults) -> list[dict[str, Any]]:
     ]
 
 
-def comparison_unit(reaches: Sequence[Reach], runs: Sequence[dict[str, Any]]) -> str:
+def comparison_unit(reaches: Sequence[Reach], runs: Sequence[Run]) -> str:
     """Return the unit in which runs can be compared.
 
     Gradient evaluations, if all are of batches of one size and are all that was asked for; else
@@ -221,12 +221,13 @@ def cost_text(unit: str, value: float | None) -> str:
 
 def _target_reach(results: StudyResults, panel: Panel, metric: str, target: float) -> TargetReach:
     arms = []
+    runs: list[Run] = []
     for arm in panel.arms:
         point = arm.selected or next((point for point in arm.points if point.seeds), None)
         found = reach(point.runs if point else (), results.metrics, metric, target)
         costs = {unit: cost_to_reach(spent, found.reached) for unit, spent in found.spent.items()}
         arms.append(ArmReach(arm, found, costs))
-    runs = [run for arm in panel.arms if arm.selected for run in arm.selected.runs]
+        runs += point.runs if point else ()
     unit = comparison_unit([member.reach for member in arms], runs)
     compared = compare({member.arm.name: member.reach for member in arms}, unit)
     return TargetReach(panel, metric, target, tuple(arms), unit, tuple(compared))

@@ -182,7 +182,7 @@ def compare(arms: Mapping[str, Reach], unit: str, level: float = 0.95) -> list[C
     1965, in Mantel's form, Biometrics 23, 1967). It is exact for equal budgets and holds at any
     number of runs. It takes the runs as independent: costs that a common seed moves together make
     it the more cautious. The p values of all comparisons are adjusted by Holm's step-down method
-    (Scandinavian Journal of Statistics 6, 1979).
+    (Scandinavian Journal of Statistics 6, 1979). An arm of a single run has p = 1.
 
     Args:
         arms: By name; those without a run, or whose cost was not recorded, are left out, and so
@@ -235,6 +235,9 @@ def _test(first: Reach, second: Reach, unit: str) -> tuple[float, float]:
     cheaper = reached[None, :] & np.where(reached[:, None], x[:, None] > x, x[:, None] >= x)
     score = cheaper.sum(axis=1) - cheaper.sum(axis=0)
     n = first.reached.size
+    advantage = float(-score[:n].sum() / (n * (x.size - n)))
+    if min(n, x.size - n) < 2:
+        return advantage, 1.0
     result = stats.permutation_test(
         (score[:n], score[n:]),
         lambda a, b, axis: a.sum(axis=axis),
@@ -242,7 +245,7 @@ def _test(first: Reach, second: Reach, unit: str) -> tuple[float, float]:
         n_resamples=PARTITIONS,
         rng=np.random.default_rng(0),
     )
-    return float(-score[:n].sum() / (n * (x.size - n))), float(result.pvalue)
+    return advantage, float(result.pvalue)
 
 
 def _paired(first: Reach, second: Reach, unit: str) -> tuple[float | None, int]:
