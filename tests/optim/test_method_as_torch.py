@@ -163,6 +163,12 @@ def test_what_closures_cannot_give_is_refused_in_one_sentence() -> None:
             "saga: needs gradients of other examples than the batch's, which a closure cannot give",
         ),
         (
+            "NewtonCG",
+            {"curvature": "gauss_newton"},
+            "newton_cg.curvature = 'gauss_newton': needs the network's outputs, which a closure "
+            "cannot give",
+        ),
+        (
             "SAM",
             {"params": [{"params": [one]}, {"params": [other]}], "lr": 0.1},
             "sam: takes one group of parameters",

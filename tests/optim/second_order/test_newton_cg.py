@@ -88,6 +88,24 @@ def test_it_leaves_a_saddle_along_negative_curvature() -> None:
     assert problem.cohort.G.norm() < 1e-6
 
 
+def test_gauss_newton_is_blind_to_negative_curvature() -> None:
+    """With outputs w₁·w₂·x the matrix is 2·mean(x²)·v·vᵀ, v = (w₂, w₁): never negative."""
+    problem = LeastSquares(2, module=Saddle)
+    w = torch.tensor([[1e-3, -2e-3], [0.7, 0.2]], dtype=torch.float64)
+    problem.cohort.W.copy_(w)
+    options = {"damping": 0.5, "cg_tolerance": 0.0, "curvature": "gauss_newton"}
+    optimizer = problem.bind("newton_cg", [options] * 2)
+    problem.oracle.draw(problem.index(0), 0)
+    g = problem.cohort.G.clone()
+    optimizer.step(1.0, problem.oracle)
+    curvature = 2 * np.mean(problem.x[:, 0] ** 2)
+    for k in range(2):
+        v = w[k].flip(0).numpy()
+        A = curvature * np.outer(v, v) + 0.5 * np.eye(2)
+        wanted = w[k].numpy() - np.linalg.solve(A, g[k].numpy())
+        np.testing.assert_allclose(problem.cohort.W[k], wanted, rtol=1e-10)
+
+
 def test_systems_are_solved_each_to_its_own_end() -> None:
     generator = torch.Generator().manual_seed(2)
     factor = torch.randn(4, 6, 6, generator=generator, dtype=torch.float64)
@@ -149,6 +167,10 @@ def test_the_mask_is_held_and_the_rest_is_optimal() -> None:
         ({"lr": 0.0}, "lr = 0.0: must be greater than 0"),
         ({"damping": -1.0}, "damping = -1.0: must be at least 0"),
         ({"cg_iterations": 0}, "cg_iterations = 0: must be at least 1"),
+        (
+            {"curvature": "fisher"},
+            "curvature = 'fisher': must be 'hessian' or 'gauss_newton'",
+        ),
         ({"cg_tolerance": -1e-3}, "cg_tolerance = -0.001: must be at least 0"),
     ],
 )

@@ -45,7 +45,8 @@ class KFAC(Method):
         D = ν·U, with ν = min(1, √(κ / (η²·Σ ⟨U, G⟩))), summed over all such matrices.
 
     M ← μ·M + D + λ_w·W;  W ← W − η·M.  η²·⟨U, G⟩ is about twice the divergence of the model's
-    distribution before the step from that after it, which κ so bounds.
+    distribution before the step from that after it, which κ so bounds; where it binds, the step
+    does not depend on η.
 
     The matrices are those of ``nn.Linear``, of ungrouped ``nn.Conv2d``, whose positions are pixels,
     and of one-way ``nn.RNN`` without dropout, whose positions are steps; positions are taken as

@@ -44,7 +44,9 @@ def damped_inverse(A: Tensor, damping: Tensor) -> Tensor:
     identity = torch.eye(A.shape[-1], dtype=torch.float64, device=A.device)
     L, failed = torch.linalg.cholesky_ex(A.double() + damping.double() * identity)
     good = (failed == 0) & torch.isfinite(L).all(-1).all(-1)
-    return torch.cholesky_inverse(torch.where(good[:, None, None], L, identity)).to(A.dtype)
+    L = torch.where(good[:, None, None], L, identity)
+    # Of large matrices several times as fast as cholesky_inverse.
+    return torch.cholesky_solve(identity.expand_as(L), L).to(A.dtype)
 
 
 def complete_basis(vectors: Tensor, wanted: Tensor) -> Tensor:
