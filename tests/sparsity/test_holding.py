@@ -28,9 +28,9 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 def problem(name: str = "mlp") -> tuple[nn.Module, Tensor, Tensor]:
     options = {"mlp": {"widths": [12]}, "rnn": {"hidden": 9, "layers": 2}}.get(name, {})
     stream = torch.Generator().manual_seed(0)
-    x = torch.randn(16, 1, 28, 28, generator=stream)
+    x = torch.randn(16, 1, 8, 8, generator=stream)
     y = torch.randint(0, 10, (16,), generator=stream)
-    return build_model(name, options, (1, 28, 28), 10, 0, None), x, y
+    return build_model(name, options, (1, 8, 8), 10, 0, None), x, y
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> None:
@@ -57,7 +57,7 @@ def test_after_every_step(name: str, optimizer: str) -> None:
         step(model, opt, x, y)
     masks = prune(model, 0.7)
     with hold(model, masks):
-        for _ in range(4):
+        for _ in range(3):
             before = {n: model.get_parameter(n).detach().clone() for n in masks}
             step(model, opt, x, y)
             assert revived(model, masks) == 0

@@ -9,7 +9,8 @@ from thalweg.sparsity import prunable
 
 
 def model(name: str) -> nn.Module:
-    return build_model(name, {"layers": 2} if name == "rnn" else {}, (1, 28, 28), 10, 0, None)
+    options = {"layers": 2, "hidden": 4} if name == "rnn" else {}
+    return build_model(name, options, (1, 28, 28), 10, 0, None)
 
 
 def test_weights_of_the_studies_networks() -> None:

@@ -1,6 +1,5 @@
 """Masks in files: safetensors, or PyTorch's own format without pickled objects."""
 
-import pickle
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from thalweg.errors import InputError
@@ -93,7 +91,7 @@ def _read(path: Path) -> Any:
             return {name: tensors[name] for name in sorted(tensors)}  # theirs is no fixed order
         with warnings.catch_warnings(action="ignore"):  # of pickles it is about to refuse
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged or foreign file may raise anything
         raise InputError(f"{path}: is no readable file of masks ({brief(error)})") from error
 
 

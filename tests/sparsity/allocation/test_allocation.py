@@ -40,7 +40,7 @@ def random_scores(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return {name: torch.rand(shape, generator=stream) for name, shape in shapes.items()}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(shapes, st.integers(0, 1000), st.sampled_from(COUNTING), st.integers(0, 9))
 def test_exact_totals_under_ties(
     shapes: list[tuple[int, ...]], thousandths: int, scope: str, seed: int
@@ -82,7 +82,7 @@ def test_global_is_one_sort_of_all() -> None:
 
 
 def test_layerwise_rounds_by_largest_remainders() -> None:
-    """Quotas 1.5, 1.5 and 3 of 7 · 0.5 + … = 6 weights: the first of equal remainders wins."""
+    """Quotas 1.5, 1.5 and 3 of 6 weights: the first of equal remainders gets the odd one."""
     scores = {"a": torch.zeros(3), "b": torch.zeros(3), "c": torch.zeros(6)}
     masks = select(scores, 0.5, "layerwise")
     assert [int(m.sum()) for m in masks.values()] == [2, 1, 3]

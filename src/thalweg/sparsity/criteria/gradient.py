@@ -33,6 +33,8 @@ def hessian_product(
         gradient = torch.autograd.grad(part, weights, create_graph=True, materialize_grads=True)
         slope = sum((g * v).sum() for g, v in zip(gradient, direction, strict=True))
         assert isinstance(slope, Tensor)
+        if not slope.requires_grad:
+            continue  # the loss is linear in the weights
         for t, h in zip(
             total, torch.autograd.grad(slope, weights, materialize_grads=True), strict=True
         ):
