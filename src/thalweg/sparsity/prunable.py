@@ -28,8 +28,8 @@ def prunable(
     Args:
         model: The network.
         patterns: Shell-style patterns, such as ``"fc*.weight"``, of the names to take instead.
-        first: Whether the first layer with such weights, in the module's order, is among them.
-            Each level of a multilayer RNN is a layer.
+        first: Whether the weights of the first layer that has such weights, in the module's order,
+            are among them. Each level of a multilayer RNN is a layer.
         last: The same for the last layer.
 
     Raises:

@@ -46,8 +46,7 @@ def score(
         seed: Root seed of random scores, and of whatever the network draws.
 
     Returns:
-        Finite or not as computed, by name and of the parameters' shapes; the higher, the sooner
-        kept.
+        By name and of the parameters' shapes; the higher, the sooner kept.
 
     Raises:
         InputError: Unknown criterion or option, or data that it needs are missing.
