@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import thalweg
-from thalweg.cli import catalogue, data, inspect, lr_find, run, sweep
+from thalweg.cli import catalogue, data, export, inspect, lr_find, prune, run, sweep
 from thalweg.errors import ThalwegError
 
 app = typer.Typer(
@@ -20,9 +20,11 @@ app.command()(run.run)
 app.command()(run.train)
 app.command()(sweep.sweep)
 app.command("lr-find")(lr_find.lr_find)
+app.command()(prune.prune)
 app.command()(inspect.show)
 app.command()(inspect.query)
 app.command()(inspect.report)
+app.command()(export.export)
 app.command("list")(catalogue.list_names)
 app.command()(catalogue.doctor)
 app.add_typer(data.app, name="data")

@@ -26,7 +26,7 @@ from thalweg.optim.needs import NEEDS
 from thalweg.optim.rule import Rule
 from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry
-from thalweg.sparsity import SPARSITIES
+from thalweg.sparsity import CRITERIA, SCOPES, SPARSITIES
 from thalweg.spec import Named
 from thalweg.store.provenance import machine, source_hash, versions
 from thalweg.study.source import parse_study, recipes
@@ -44,6 +44,8 @@ class Kind(StrEnum):
     augmentations = "augmentations"
     averages = "averages"
     sparsities = "sparsities"
+    criteria = "criteria"
+    scopes = "scopes"
     recipes = "recipes"
 
 
@@ -85,6 +87,8 @@ def _rows(kind: Kind) -> list[dict[str, Any]]:
         Kind.augmentations: AUGMENTATIONS,
         Kind.averages: AVERAGES,
         Kind.sparsities: SPARSITIES,
+        Kind.criteria: CRITERIA,
+        Kind.scopes: SCOPES,
     }
     rows = []
     for entry in registries[kind]:

@@ -35,6 +35,7 @@ from thalweg.optim.registry import OPTIMIZERS, bind_optimizer
 from thalweg.optim.rule import Rule
 from thalweg.optim.schedules import Horizon, Scale, build_schedule
 from thalweg.sparsity import Setting, bind_sparsity
+from thalweg.sparsity.outcome import describe
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store, common_checkpoint
 from thalweg.store.provenance import machine, source_hash, versions
@@ -374,6 +375,9 @@ def _finish(
                     for j, count in enumerate(line)
                 ]
         cost = training.costs[row]
+        with training.judged():
+            weights = training.cohort.state(row)
+            sparsity = _sparsity(training, specs[row], row)
         status = {
             "status": "diverged" if diverged else "done",
             "diverged_step": training.diverged_step[row],
@@ -384,14 +388,24 @@ def _finish(
             "task": training.task.name,
             "class_names": list(training.task.class_names),
             **figures,
+            **sparsity,
             **record,
         }
-        with training.judged():
-            weights = training.cohort.state(row)
         masks = _masks(training, specs[row], row)
         run.finish(status, training.metrics[row], confusion, weights, masks)
     for run in runs:
         run.drop_checkpoints()
+
+
+def _sparsity(training: Training, spec: RunSpec, row: int) -> dict[str, Any]:
+    """Return what is recorded of a run's sparsity; nothing for a run without one."""
+    if spec.sparsity is None:
+        return {}
+    names = spec.sparsity_options.names(training.cohort.module)
+    found = describe(training.cohort, row, names, training.task.shape)
+    constraint = training.settings.constraint
+    extra = {} if constraint is None else constraint.figures(row)
+    return {"sparsity": {"round": spec.round, **found, **extra}}
 
 
 def _masks(training: Training, spec: RunSpec, row: int) -> dict[str, Tensor] | None:
