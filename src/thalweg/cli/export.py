@@ -1,0 +1,58 @@
+"""The command that writes a run's network for other programs: export."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from thalweg import api
+from thalweg.cli.output import print_json, print_table, prints_aside
+from thalweg.cli.parameters import Data, Json, Out
+from thalweg.export import export_run
+from thalweg.store import Store
+from thalweg.store.find import find_run
+
+
+def export(
+    run: Annotated[
+        str, typer.Argument(help="A run's id, its beginning, or STUDY/ARM[/POINT]/SEED.")
+    ],
+    to: Annotated[Path, typer.Option("--to", help="Folder to write to.")],
+    sparse: Annotated[
+        bool,
+        typer.Option("--sparse", help="Also write the network without its useless units."),
+    ] = False,
+    out: Out = api.DEFAULT_OUT,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Write a trained network as PyTorch, safetensors and ONNX files."""
+    found = find_run(Store(out), run)
+    with prints_aside():
+        exported = export_run(found, to, sparse, data)
+    files = [str(path.resolve()) for path in exported.files]
+    if as_json:
+        print_json({"run": found.id, "files": files, "comparison": exported.comparison})
+        return
+    for path in files:
+        print(path)
+    if exported.comparison is not None:
+        print_table([_row(*item) for item in exported.comparison["networks"].items()])
+        print(_words(exported.comparison["agreement"]))
+
+
+def _row(name: str, figures: dict[str, Any]) -> dict[str, Any]:
+    speeds = figures["examples_per_second"]
+    shown = {f"examples/s at {batch}": round(speed) for batch, speed in speeds.items()}
+    sizes = {key: figures[key] for key in ("parameters", "nonzero", "bytes", "flops")}
+    return {"network": name, **sizes, **shown}
+
+
+def _words(agreement: dict[str, Any]) -> str:
+    text = (
+        f"On {agreement['examples']:,} test examples the outputs of the masked and the smaller "
+        f"network differ by at most {agreement['largest_difference']:.2g}"
+    )
+    if "equal_predictions" in agreement:
+        text += f"; {agreement['equal_predictions']:,} predictions are equal"
+    return text + "."
