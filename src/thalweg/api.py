@@ -13,7 +13,7 @@ from thalweg.errors import InputError
 from thalweg.execute import Progress, Resources, execute, plan_cohorts
 from thalweg.store import Store, StudyResults
 from thalweg.store.assemble import read_results
-from thalweg.study import StudyPlan, recipes, record_study
+from thalweg.study import StudyPlan, recipes, record_study, rounds
 from thalweg.study import load_study as load_plan
 from thalweg.validation import unknown
 
@@ -112,13 +112,16 @@ class Study:
             ThalwegError: The work could not be done.
         """
         resources = Resources.choose(device, jobs, Path(data) if data else None, backend)
-        specs = self.plan.specs
-        plan_cohorts(specs, None, resources)  # a network that does not fit is found out here
+        # A network that does not fit is found out here.
+        plan_cohorts(self.plan.specs, None, resources)
         store = Store(Path(out), create=True)
-        record_study(self.plan, store, command_line())
+        failed: dict[str, str] = {}
         with progress or Progress() as view:
-            outcome = execute(specs, store, resources, view)
-        return Results(self.plan.name, store, outcome.failed)
+            for plan in rounds(self.plan, lambda: read_results(store, self.plan.name)):
+                record_study(plan, store, command_line())
+                specs = [spec for spec in plan.specs if spec.id not in failed]
+                failed |= execute(specs, store, resources, view).failed
+        return Results(self.plan.name, store, failed)
 
 
 def load_study(

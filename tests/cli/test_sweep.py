@@ -55,6 +55,24 @@ def test_a_budget_counts_every_round(thalweg: Callable[..., Any]) -> None:
     assert "round 2: 1 × 3 epochs" in done.stderr
 
 
+OPTUNA = (*SWEEP, "--lr", "1e-4..1:log", "--epochs", 1, "--seeds", 2, "--search", "optuna")
+
+
+def test_a_budget_sets_the_trials_of_an_optuna_search(thalweg: Callable[..., Any]) -> None:
+    done = thalweg(*OPTUNA, "--budget", 2 * STEPS * 3 + 10, "--dry-run")
+    assert done.status == 0 and "6 runs" in done.stdout
+    assert "random ones stand for them" in done.stderr
+
+
+def test_without_optuna_one_sentence_says_how_to_get_it(
+    thalweg: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thalweg.study.tpe.find_spec", lambda name: None)
+    done = thalweg(*OPTUNA, "--trials", 9)
+    assert (done.status, done.stdout) == (2, "")
+    assert "pip install 'thalweg[optuna]'" in done.stderr and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -75,6 +93,13 @@ def test_a_budget_counts_every_round(thalweg: Callable[..., Any]) -> None:
             "--lr 1e-3..1:4 --budget 900 --optimizer svrg",
             "--budget: cannot be planned for optimizer 'svrg'",
         ),
+        ("--lr 1e-3..1:log --search optuna", "search.trials: is missing, an Optuna search needs"),
+        (
+            "--lr 1e-3..1:log --search optuna --trials 4 --halving 2",
+            "be left out of an Optuna search",
+        ),
+        ("--lr 0.1 --search optuna --trials 4", "--lr '0.1': must be LOW..HIGH:POINTS"),
+        ("--lr 1e-3..1:4 --set search.batch=4", "search.batch: must be left out, unless"),
         ("--lr 1e-3..1:4 --set train.epochs=[1,2] --halving 2", "needs the same train.epochs"),
         ("--lr 1e-3..1:4 --set optimizer.momentum=1..0:3", "optimizer.momentum = '1..0:3': must"),
     ],

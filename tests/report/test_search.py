@@ -65,9 +65,35 @@ def test_each_draw_is_a_point_and_the_best_a_star(drawn: StudyResults) -> None:
 
 def test_a_random_search_has_its_section_and_its_verdict(drawn: StudyResults) -> None:
     titles = [section.title for section in sections(drawn, panels(drawn))]
-    assert "Random search" in titles and "Sensitivity to hyperparameters" not in titles
+    assert "Search" in titles and "Sensitivity to hyperparameters" not in titles
     (verdict,) = verdicts(drawn)
     assert verdict.startswith("digits, mlp, sgd: best of 4 points lr=0.2, weight_decay=0.001")
+
+
+def test_an_optimum_at_the_end_of_the_draws_is_not_said_to_lie_on_a_grid(
+    builder: Callable[..., Any],
+) -> None:
+    study = builder()
+    for lr, quality in ((0.01, 0.6), (0.02, 0.7), (0.05, 0.8), (0.3, 0.9)):
+        for seed in range(2):
+            study.run("sgd", seed, {"optimizer.lr": lr}, quality=quality + 0.02 * seed)
+    results = study.results()
+    on_grid, drawn = (
+        next(text for text in verdicts(replace(results, provenance=provenance)) if "beyond" in text)
+        for provenance in (
+            results.provenance,
+            {**results.provenance, "search": {"method": "random"}},
+        )
+    )
+    assert "the highest learning rate of the grid" in on_grid and "Try lr = [" in on_grid
+    assert "the highest learning rate that was drawn" in drawn and "grid" not in drawn
+    assert drawn.endswith("Draw from a range that goes beyond 0.3.")
+
+
+def test_trials_chosen_by_results_have_no_expected_best(drawn: StudyResults) -> None:
+    chosen = replace(drawn, provenance={**drawn.provenance, "search": {"method": "optuna"}})
+    names = [chart.name for chart in search_charts(chosen, panels(chosen)[0])]
+    assert len(names) == 2 and not any(name.startswith("expected") for name in names)
 
 
 def test_survivors_of_halving_have_no_expected_best(drawn: StudyResults) -> None:

@@ -22,10 +22,16 @@ def plan_rungs(plan: StudyPlan, factor: Any) -> list[Rung]:
     """Return the rounds of a study of one arm, whose points all have the same epochs.
 
     Raises:
-        InputError: The factor is no whole number of at least 2, or the epochs differ.
+        InputError: The factor is no whole number of at least 2, the epochs differ, or results
+            decide which points there are.
     """
     if not isinstance(factor, int) or factor < 2:
         raise InputError(f"--halving {factor}: must be a whole number of at least 2")
+    if plan.spaces:
+        raise InputError(
+            f"--halving {factor}: must be left out of an Optuna search, whose trials are compared "
+            "at the same epochs"
+        )
     epochs = {spec.train.epochs for spec in plan.specs}
     if len(epochs) > 1:
         raise InputError("--halving: needs the same train.epochs at every point")

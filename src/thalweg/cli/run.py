@@ -156,9 +156,12 @@ def run_study(
             results = study.run(out, jobs, device, data, backend=backend)
     except KeyboardInterrupt:
         left = Counter(Store(out).run(spec.id).is_complete() for spec in study.plan.specs)
+        # Which runs a search will come to is known only at its end.
+        known = f"{left[True]} of {left.total()} runs are complete and "
+        counts = "" if study.plan.spaces else known
         print(
-            f"\nstopped: {left[True]} of {left.total()} runs are complete and every finished epoch "
-            f"is kept; go on with the same command:\n  {api.command_line()}",
+            f"\nstopped: {counts}every finished epoch is kept; go on with the same "
+            f"command:\n  {api.command_line()}",
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
@@ -278,6 +281,8 @@ def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool)
             }
         )
         return
+    if plan.spaces:
+        print("the trials are chosen by results: random ones stand for them here", file=sys.stderr)
     merged = Counter(tuple(row.items()) for row in rows)
     if merged:
         print_table([{"cohorts": count, **dict(items)} for items, count in merged.items()])

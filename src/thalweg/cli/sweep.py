@@ -36,15 +36,22 @@ def sweep(
         typer.Option(
             "--lr",
             metavar="LOW..HIGH:POINTS",
-            help="Geometric grid, 1e-3..1:8, or with --search random a range, 1e-4..1:log.",
+            help="Geometric grid, 1e-3..1:8, or for a search a range, 1e-4..1:log.",
         ),
     ],
     optimizer: Optimizer = "sgd",
     search: Annotated[
-        str, typer.Option("--search", help="grid, or random: draws from LOW..HIGH:log ranges.")
+        str,
+        typer.Option(
+            "--search",
+            help="grid; random: draws from LOW..HIGH:log ranges; optuna: by the results so far.",
+        ),
     ] = "grid",
     trials: Annotated[
-        Any, typer.Option("--trials", parser=value, metavar="N", help="Draws of a random search.")
+        Any,
+        typer.Option(
+            "--trials", parser=value, metavar="N", help="Trials of a search that is no grid."
+        ),
     ] = None,
     budget: Annotated[
         Any,
@@ -124,7 +131,7 @@ def _within(table: Table, budget: Any, halving: Any, data: Path | None) -> Table
         )
 
     search = table.get("search", {})
-    if search.get("method") == "random" and "trials" not in search:
+    if search.get("method") in ("random", "optuna") and "trials" not in search:
         found = affordable_trials(
             budget, lambda n: cost(build_study(merge(table, {"search": {"trials": n}})))
         )

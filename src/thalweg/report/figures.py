@@ -107,7 +107,7 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
             (Group("", tuple(c for p in panels for c in sensitivity_charts(p))),),
         ),
         Section(
-            "Random search",
+            "Search",
             "What the draws gave by the selection metric. The star is the selected draw.",
             (Group("", tuple(c for p in panels for c in search_charts(results, p))),),
         ),
@@ -376,7 +376,7 @@ def _sensitivity_chart(panel: Panel, axis: str, curves: Sequence[Sensitivity]) -
                 )
             )
     name = axis_name(axis)
-    warnings = [text for member in curves if (text := member.warning(metric))]
+    warnings = [text for m in curves if (text := m.warning(metric, panel.searched))]
     return Chart(
         name=slug("sensitivity", panel.task, panel.model, name, metric),
         title=f"{metric_name(metric).capitalize()} against {name}: {panel.title}",

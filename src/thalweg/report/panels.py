@@ -72,7 +72,7 @@ class Panel:
     """The arms that share a task and a model, comparable with each other.
 
     ``metric`` is the one by which points are selected here; ``metrics`` are those that some run
-    has.
+    has; ``searched`` tells that the points were drawn and are no grid.
     """
 
     task: str
@@ -80,6 +80,7 @@ class Panel:
     metric: str
     metrics: frozenset[str]
     arms: tuple[Arm, ...]
+    searched: bool
 
     @property
     def title(self) -> str:
@@ -113,6 +114,8 @@ def panels(results: StudyResults) -> list[Panel]:
 
     An arm has the same style in all panels.
     """
+    search = results.provenance.get("search") or {}
+    searched = search.get("method", "grid") != "grid"
     runs = results.runs.to_dicts()
     names = list(dict.fromkeys(run["arm"] for run in runs))
     styles = {name: Style(i, i) for i, name in enumerate(names)}
@@ -120,13 +123,18 @@ def panels(results: StudyResults) -> list[Panel]:
     for run in runs:
         grouped.setdefault((run["task"], run["model"]), []).append(run)
     return [
-        _panel(task, model, members, results.selection, styles)
+        _panel(task, model, members, results.selection, styles, searched)
         for (task, model), members in grouped.items()
     ]
 
 
 def _panel(
-    task: str, model: str, runs: list[Run], selection: str, styles: dict[str, Style]
+    task: str,
+    model: str,
+    runs: list[Run],
+    selection: str,
+    styles: dict[str, Style],
+    searched: bool,
 ) -> Panel:
     metrics = frozenset(
         name
@@ -154,7 +162,7 @@ def _panel(
                 None if index is None else points[index],
             )
         )
-    return Panel(task, model, metric, metrics, tuple(arms))
+    return Panel(task, model, metric, metrics, tuple(arms), searched)
 
 
 def _selection_metric(known: frozenset[str], selection: str) -> str:

@@ -1,4 +1,4 @@
-"""Charts of a search at random: every draw, and how good a smaller search would have been."""
+"""Charts of a search: every draw, and how good a smaller random search would have been."""
 
 import math
 from collections.abc import Sequence
@@ -25,13 +25,14 @@ from thalweg.study.statistics import mean_interval
 def search_charts(results: StudyResults, panel: Panel) -> list[Chart]:
     """Return the expected best and, for draws of several hyperparameters, one chart of each.
 
-    A study of some of its draws (the last round of successive halving) has no expected best: they
-    are no sample of the whole.
+    A study of some of its draws (the last round of successive halving) has no expected best, nor
+    has one whose trials were chosen by results: they are no random sample.
     """
-    search = results.provenance.get("search") or {}
-    if search.get("method") != "random":
+    if not panel.searched:
         return []
-    best = None if search.get("points") else expected_best_chart(panel)
+    search = results.provenance["search"]
+    sample = search["method"] == "random" and not search.get("points")
+    best = expected_best_chart(panel) if sample else None
     return [*([best] if best else []), *draw_charts(panel)]
 
 

@@ -36,8 +36,10 @@ class Sensitivity:
     def label(self) -> str:
         return f"{self.arm.name}, {self.others}" if self.others else self.arm.name
 
-    def warning(self, metric: str) -> str:
-        """One sentence where the optimum lies at the edge of its grid, else ""."""
+    def warning(self, metric: str, searched: bool) -> str:
+        """One sentence where the optimum lies at the edge of its grid, or of what a search drew,
+        else "".
+        """
         edge = self.curve.at_edge
         if edge is None or not self.selected:
             return ""
@@ -49,10 +51,14 @@ class Sensitivity:
             if touches
             else f"its optimum is the {end}"
         )
+        outermost = self.curve.points[0 if edge == "low" else -1]
+        among = "that was drawn" if searched else "of the grid"
         sentence = (
-            f"{self.label}: {where} {name} of the grid ({metric_name(metric)}), "
+            f"{self.label}: {where} {name} {among} ({metric_name(metric)}), "
             "so the true optimum may lie beyond."
         )
+        if searched:
+            return f"{sentence} Draw from a range that goes beyond {number(outermost.value)}."
         if self.axis != LEARNING_RATE or not self.curve.suggested:
             return sentence
         if self.curve.suggested_range is not None:

@@ -161,7 +161,7 @@ def _edges(panels: Sequence[Panel]) -> list[str]:
         for panel in panels
         for curves in sensitivities(panel).values()
         for member in curves
-        if (text := member.warning(panel.metric))
+        if (text := member.warning(panel.metric, panel.searched))
     ]
 
 
@@ -177,5 +177,5 @@ def _unrecorded(results: StudyResults, panels: Sequence[Panel]) -> list[str]:
     return [
         f"No run has a {metric_name(metric)}, so what its targets cost is unknown."
         for metric in results.targets
-        if metric not in known
+        if known and metric not in known
     ]

@@ -4,13 +4,11 @@ Karnin, Koren and Somekh, "Almost optimal exploration in multi-armed bandits", I
 and Talwalkar, arXiv:1502.07943.
 """
 
-import math
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.study.statistics import best_point
+from thalweg.study.statistics import ranking
 
 
 @dataclass(frozen=True)
@@ -47,12 +45,7 @@ def survivors(figures: ArrayLike, higher_is_better: bool, count: int) -> list[in
         higher_is_better: True for an accuracy, False for a loss.
         count: Points wanted.
     """
-    left = np.array(figures, dtype=float)
-    kept: list[int] = []
-    while len(kept) < count and (best := best_point(left, higher_is_better)) is not None:
-        kept.append(best)
-        left[best] = math.nan
-    return sorted(kept)
+    return sorted(ranking(figures, higher_is_better)[:count])
 
 
 def _floor_log(value: int, base: int) -> int:

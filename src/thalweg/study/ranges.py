@@ -31,11 +31,15 @@ class Range:
         """Return ``low · (high/low)^(i/(P-1))`` for i = 0 … P-1, to six significant digits."""
         points = self.points or 0
         ratio = (self.high / self.low) ** (1 / (points - 1))
-        return [_rounded(self.low * ratio**i) for i in range(points)]
+        return [self.rounded(self.low * ratio**i) for i in range(points)]
 
     def quantile(self, share: float) -> float:
         """Return ``low · (high/low)^u``: log-uniform for u uniform in [0, 1)."""
-        return _rounded(self.low * (self.high / self.low) ** share)
+        return self.rounded(self.low * (self.high / self.low) ** share)
+
+    def rounded(self, value: float) -> float:
+        """Return a value of the range to six significant digits."""
+        return float(f"{value:.6g}")
 
 
 def is_range(text: str) -> bool:
@@ -100,10 +104,6 @@ def range_text(found: Range) -> str:
 def _shortest(value: float) -> str:
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def _number(text: str) -> float | None:

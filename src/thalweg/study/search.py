@@ -1,15 +1,18 @@
-"""Which points of the hyperparameters are trained: the whole grid, or points drawn at random."""
+"""Which points of the hyperparameters are trained: the whole grid, points drawn at random, or
+points that a sampler chooses by the results so far.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from thalweg.errors import InputError
 from thalweg.study.axes import Axes, expand_grid
-from thalweg.study.ranges import Range, is_range, parse_range
-from thalweg.study.source import Table, merge
+from thalweg.study.ranges import Range
+from thalweg.study.source import Table
+from thalweg.study.space import fill_all, filled_grids, random_trials, search_space
+from thalweg.study.tpe import require_optuna
 from thalweg.validation import Options
 
 Point = tuple[Axes, Table]
@@ -19,34 +22,42 @@ class SearchOptions(Options):
     """The ``[search]`` table.
 
     Attributes:
-        method: "grid", or "random": every ``LOW..HIGH:log`` is drawn log-uniformly, independently
+        method: "grid"; "random": every ``LOW..HIGH:log`` is drawn log-uniformly, independently
             in every trial (Bergstra and Bengio, "Random search for hyper-parameter optimization",
-            JMLR 13, 2012), and lists are crossed with the trials.
-        trials: Draws of a random search.
+            JMLR 13, 2012), and lists are crossed with the trials; "optuna": ranges and lists are
+            chosen by the results of the trials before, see `thalweg.study.tpe`.
+        trials: Draws of a search that is no grid, in every arm.
         seed: Seed of the draws. More trials with the same seed begin with the same draws.
+        batch: Trials that an "optuna" search chooses, and trains, at a time; 10 if absent. The
+            first so many are drawn at random.
+        drawn: Values by key path of the trials that an "optuna" search has chosen, by arm. It is
+            written by the search as it goes.
         points: Positions, from 0, of the points that are trained; absent for all.
     """
 
-    method: Literal["grid", "random"] = "grid"
+    method: Literal["grid", "random", "optuna"] = "grid"
     trials: int | None = Field(default=None, ge=1, le=100_000)
     seed: int = Field(default=0, ge=0)
+    batch: int | None = Field(default=None, ge=1)
+    drawn: dict[str, list[dict[str, Any]]] | None = None
     points: list[int] | None = None
 
 
-def expand_search(table: Mapping[str, Any], search: SearchOptions) -> list[Point]:
+def expand_search(table: Mapping[str, Any], search: SearchOptions, arm: str) -> list[Point]:
     """Return the points of an arm: the values by key path, and the tables with them filled in.
 
     Raises:
-        InputError: A range is wrong, or search and ranges do not fit together.
+        InputError: A range is wrong, search and ranges do not fit together, or Optuna is missing.
     """
-    ranges = {path: parse_range(text, f"{path} =") for path, text in _range_texts(table)}
-    drawn = {path: found for path, found in ranges.items() if found.points is None}
-    filled: Table = dict(table)
-    for path, found in ranges.items():
-        if found.points is not None:
-            filled = _fill(filled, path, found.grid())
+    filled, drawn = filled_grids(table)
+    if search.method != "optuna":
+        for key in ("batch", "drawn"):
+            if getattr(search, key) is not None:
+                raise InputError(f"search.{key}: must be left out, unless method = 'optuna'")
     if search.method == "random":
         points = list(_draw(filled, drawn, search))
+    elif search.method == "optuna":
+        points = list(_chosen(filled, search, arm))
     elif drawn:
         path = next(iter(drawn))
         raise InputError(f"{path}: a LOW..HIGH:log range must be drawn, with --search random")
@@ -63,34 +74,39 @@ def expand_search(table: Mapping[str, Any], search: SearchOptions) -> list[Point
 
 
 def _draw(table: Table, drawn: Mapping[str, Range], search: SearchOptions) -> Iterator[Point]:
-    if search.trials is None:
-        raise InputError("search.trials: is missing, a random search needs a number of trials")
+    trials = _trials(search)
     if not drawn:
         raise InputError("search.method = 'random': needs a LOW..HIGH:log range, as in 1e-4..1:log")
-    # Row by row, so that the first trials are the same however many follow.
-    shares = np.random.default_rng(search.seed).random((search.trials, len(drawn)))
-    for row in shares:
-        values = {
-            path: found.quantile(share)
-            for (path, found), share in zip(drawn.items(), row.tolist(), strict=True)
-        }
-        filled = table
-        for path, value in values.items():
-            filled = _fill(filled, path, value)
-        for axes, point in expand_grid(filled):
+    for values in random_trials(drawn, trials, search.seed):
+        for axes, point in expand_grid(fill_all(table, values)):
             yield {**values, **axes}, point
 
 
-def _range_texts(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _range_texts(value, f"{prefix}{key}.")
-        elif isinstance(value, str) and is_range(value):
-            yield f"{prefix}{key}", value
+def _chosen(table: Table, search: SearchOptions, arm: str) -> Iterator[Point]:
+    """Yield the trials of an arm once each: those chosen so far, or, before any has been, as many
+    random ones as there are to be.
+    """
+    trials, space = _trials(search), search_space(table)
+    if not space:
+        raise InputError(
+            "search.method = 'optuna': needs a LOW..HIGH:log range, as in 1e-4..1:log, or a list"
+        )
+    chosen = (search.drawn or {}).get(arm)
+    if chosen is None or len(chosen) < trials:
+        require_optuna()
+    if chosen is None:
+        chosen = random_trials(space, trials, search.seed)
+    seen: list[Axes] = []
+    for values in chosen:
+        if set(values) != set(space):
+            raise InputError(f"search.drawn: every trial must have the keys {', '.join(space)}")
+        if values not in seen:
+            seen.append(values)
+            yield values, fill_all(table, values)
 
 
-def _fill(table: Table, path: str, value: Any) -> Table:
-    nested = value
-    for key in reversed(path.split(".")):
-        nested = {key: nested}
-    return merge(table, nested)
+def _trials(search: SearchOptions) -> int:
+    if search.trials is None:
+        what = {"random": "a random search", "optuna": "an Optuna search"}[search.method]
+        raise InputError(f"search.trials: is missing, {what} needs a number of trials")
+    return search.trials

@@ -100,6 +100,19 @@ def best_point(values: ArrayLike, higher_is_better: bool) -> int | None:
     return None if index < 0 else index
 
 
+def ranking(values: ArrayLike, higher_is_better: bool) -> list[int]:
+    """Return the rows of a points × seeds matrix from the best on, in the order of `best_point`.
+
+    Points that diverged in every run, or have no result, are left out.
+    """
+    left = np.array(values, dtype=float)
+    found: list[int] = []
+    while (best := best_point(left, higher_is_better)) is not None:
+        found.append(best)
+        left[best] = np.nan
+    return found
+
+
 def _checked(values: ArrayLike) -> NDArray[np.float64]:
     x = np.asarray(values, dtype=float).ravel()
     if x.size == 0:
