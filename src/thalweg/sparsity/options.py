@@ -9,7 +9,6 @@ from torch import nn
 from thalweg.errors import InputError
 from thalweg.registry import Registry
 from thalweg.sparsity.allocation import SCOPES
-from thalweg.sparsity.allocation.counting import kept
 from thalweg.sparsity.criteria import CRITERIA
 from thalweg.sparsity.named import resolve
 from thalweg.sparsity.prunable import prunable
@@ -31,25 +30,30 @@ class ParameterOptions(Options):
     last: bool = True
 
     def names(self, module: nn.Module) -> list[str]:
-        """Return the names of the chosen parameters.
+        """Return the names of the chosen parameters, of those that are trained.
 
         Raises:
             InputError: A pattern matches nothing, or nothing is left.
         """
         try:
-            return prunable(module, self.parameters or None, self.first, self.last)
+            found = prunable(module, self.parameters or None, self.first, self.last)
         except InputError as error:
             raise InputError(f"sparsity.{error}") from None
+        return [name for name in found if module.get_parameter(name).requires_grad]
+
+    def check_length(self, epochs: int) -> None:
+        """Check that a training of so many epochs is long enough.
+
+        Raises:
+            InputError: It is not.
+        """
+        return
 
 
 class SparsityOptions(ParameterOptions):
-    """``keep`` is the fraction of the chosen weights that may be nonzero."""
+    """``keep`` is the fraction of the chosen weights that may be nonzero: ⌊keep · N⌋ of N."""
 
     keep: float = Field(gt=0, le=1)
-
-    def count(self, weights: int) -> int:
-        """Return how many of so many weights may be nonzero: ⌊keep · weights⌋."""
-        return kept(self.keep, weights)
 
 
 def _one_of(registry: Registry[Any]) -> Callable[[Any], Any]:

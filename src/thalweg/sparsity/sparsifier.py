@@ -1,7 +1,8 @@
 """Base of what keeps a training sparse."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor
 
 from thalweg.cohort import Cohort, Constraint
 from thalweg.data import Task
+from thalweg.sparsity.allocation.counting import kept
 from thalweg.sparsity.options import ParameterOptions, SparsityOptions
+from thalweg.sparsity.selection import largest
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Setting:
 
 
 class Sparsifier(Constraint):
-    """Keeps a fraction of the chosen weights of each run and has the others be 0.
+    """Has weights of each run be 0, of those chosen by the options' ``parameters``.
 
     Class attributes:
         name: The name a study uses.
@@ -43,8 +46,11 @@ class Sparsifier(Constraint):
         options: One set a run.
 
     Attributes:
+        names: Names of the chosen parameters, one list a run.
         scopes: Columns of the chosen weights, one tensor a run.
-        counts: How many of them may be nonzero in the end.
+
+    Raises:
+        InputError: The options do not fit the network or the length of the training.
     """
 
     name: ClassVar[str]
@@ -54,18 +60,54 @@ class Sparsifier(Constraint):
 
     def __init__(self, setting: Setting, options: Sequence[Any]) -> None:
         cohort = setting.cohort
+        for each in options:
+            each.check_length(setting.steps // setting.steps_per_epoch)
         self.setting = setting
-        self.scopes = [
-            cohort.layout.columns(each.names(cohort.module)).to(cohort.W.device) for each in options
+        self._options = options
+        layout, device = cohort.layout, cohort.W.device
+        self.names = [
+            [name for name in each.names(cohort.module) if name in layout.slices]
+            for each in options
         ]
-        self.counts = [
-            each.count(len(scope)) for each, scope in zip(options, self.scopes, strict=True)
-        ]
+        self.scopes = [layout.columns(names).to(device) for names in self.names]
+        self._others = [self._outside(scope) for scope in self.scopes]
+
+    @cached_property
+    def counts(self) -> list[int]:
+        """How many of the chosen weights of each run may be nonzero in the end."""
+        return self.share_of(each.keep for each in self._options)
+
+    def share_of(self, fractions: Iterable[float]) -> list[int]:
+        """Return how many weights a fraction of the chosen ones is, for each run."""
+        return [kept(f, len(scope)) for f, scope in zip(fractions, self.scopes, strict=True)]
+
+    def largest(self, W: Tensor, counts: Sequence[int], within: Tensor | None = None) -> Tensor:
+        """Return masks ``(K, D)`` of each run's largest |w|, so many of the chosen weights.
+
+        The weights that are not chosen are all in the mask.
+
+        Args:
+            W: Weights ``(K, D)``.
+            counts: How many, one a run.
+            within: Chosen weights outside this mask come last.
+        """
+        scores = W.abs() if within is None else W.abs().masked_fill_(~within, -1)
+        masks = []
+        for row, others, count in zip(scores, self._others, counts, strict=True):
+            row.index_fill_(0, others, torch.inf)  # cheaper than to take the chosen ones apart
+            masks.append(largest(row, count + len(others)))
+        return torch.stack(masks)
 
     @classmethod
     def structure(cls, options: Any) -> Hashable:
         """Return what must agree for runs to share a cohort; by default nothing."""
         return None
+
+    def _outside(self, scope: Tensor) -> Tensor:
+        """Return the columns of the weights that are not chosen."""
+        outside = torch.ones_like(self.setting.cohort.W[0], dtype=torch.bool)
+        outside[scope] = False
+        return outside.nonzero().flatten()
 
 
 def open_mask(cohort: Cohort) -> Tensor:

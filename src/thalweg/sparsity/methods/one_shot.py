@@ -37,7 +37,6 @@ class OneShot(Sparsifier):
 
     def __init__(self, setting: Setting, options: Sequence[OneShotOptions]) -> None:
         super().__init__(setting, options)
-        self._options = options
         self._after = options[0].after_epoch * setting.steps_per_epoch
 
     @classmethod

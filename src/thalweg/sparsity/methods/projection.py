@@ -2,7 +2,6 @@
 
 from torch import Tensor
 
-from thalweg.sparsity.selection import largest
 from thalweg.sparsity.sparsifier import Sparsifier
 
 
@@ -17,6 +16,4 @@ class Projection(Sparsifier):
     source = "Blumensath & Davies, arXiv:0805.0510"
 
     def hold(self, W: Tensor) -> None:
-        for w, scope, count in zip(W, self.scopes, self.counts, strict=True):
-            chosen = w[scope]
-            w[scope] = chosen.masked_fill(~largest(chosen.abs(), count), 0)
+        W.mul_(self.largest(W, self.counts))
