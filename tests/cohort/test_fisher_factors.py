@@ -312,3 +312,19 @@ def test_other_layers_are_left_out_and_buffers_as_they_are() -> None:
     found = backend.fisher_factors(cohort, batch, "sampled")
     assert list(found.factors) == ["last.weight"]
     assert all(torch.equal(cohort.buffers[name], value) for name, value in before.items())
+
+
+class Scales(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(C))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x
+
+
+def test_a_network_without_blocks_has_no_factors() -> None:
+    cohort = Cohort([Scales()], [0], dtype=torch.float64)
+    batch = Batch(examples((C,), "mse"), torch.arange(B), 0)
+    found = AutogradBackend("mse", stacked=False).fisher_factors(cohort, batch, "sampled")
+    assert not found.factors

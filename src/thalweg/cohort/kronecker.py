@@ -80,6 +80,8 @@ class KroneckerCapture(TorchFunctionMode):
                 each of them gives.
         """
         sums = [s for met in self._met.values() for s in met.sums]
+        if not sums:
+            return {}
         S: dict[str, Tensor] = {}
         for gradient in gradients:
             found = iter(
