@@ -333,7 +333,9 @@ def _constant(factor: float) -> Scale:
 
 def _warnings(spec: RunSpec, cohort: Cohort) -> list[str]:
     rule = OPTIMIZERS[spec.optimizer.name].target
-    if not (isinstance(rule, Rule) and rule.freezes_zeros):
+    if not isinstance(rule, Rule):
+        return []
+    if not rule.freezes_zeros(rule.options(**spec.optimizer.options)):
         return []
     zeros = {
         name: int((view[0] == 0).sum()) for name, view in cohort.layout.views(cohort.W).items()

@@ -28,7 +28,7 @@ class _RuleAsTorch(torch.optim.Optimizer):
     def __init__(self, params: ParamsT, **hyperparameters: Any) -> None:
         checked = validate(self.rule.options, hyperparameters, self.rule.name)
         super().__init__(params, checked.model_dump())
-        if self.rule.freezes_zeros:
+        if self.rule.freezes_zeros(checked):
             zeros = sum(int((p == 0).sum()) for group in self.param_groups for p in group["params"])
             if zeros:
                 warnings.warn(zero_warning(self.rule, zeros), stacklevel=2)
@@ -96,9 +96,10 @@ class _AveragingRuleAsTorch(_RuleAsTorch):
 
 def zero_warning(rule: Rule, zeros: int, where: str = "") -> str:
     """Return the warning that weights which start at exactly 0 will never move."""
+    split = ", or give split_bias" if "split_bias" in rule.options.model_fields else ""
     return (
         f"{rule.name} multiplies weights, so the {zeros} that start at exactly 0"
-        f"{where} will never move; start them elsewhere, for instance by the lognormal init"
+        f"{where} will never move; start them elsewhere, for instance by the lognormal init{split}"
     )
 
 

@@ -38,7 +38,6 @@ class Rule(ABC):
         family: "plain", "adaptive", "exponentiated", ...
         source: Where the update is published.
         options: The hyperparameters.
-        freezes_zeros: A weight that is exactly 0 stays so for ever.
         by_parameter: The update does not act on each weight alone: it is called for one parameter
             at a time, with its shape.
         averages: The runs are judged at other weights than the iterate: see `evaluated`.
@@ -53,7 +52,6 @@ class Rule(ABC):
     family: ClassVar[str]
     source: ClassVar[str]
     options: type[Hyperparameters]
-    freezes_zeros: ClassVar[bool] = False
     by_parameter: ClassVar[bool] = False
     averages: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
@@ -64,6 +62,10 @@ class Rule(ABC):
         """What it needs beyond the gradient, of `thalweg.optim.needs.NEEDS`."""
         found = {"shapes": self.by_parameter, "average": self.averages}
         return frozenset(name for name, needed in found.items() if needed)
+
+    def freezes_zeros(self, h: Any) -> bool:
+        """Return whether a weight that is exactly 0 stays so for ever."""
+        return False
 
     def structure(self, h: Any) -> Hashable:
         """Return what must agree for runs to share a cohort: whatever changes the code path.

@@ -44,8 +44,10 @@ class EGPlusMinus(Rule):
         "Kivinen & Warmuth, Inf. Comput. 132, 1997; KellerJordan/Exponentiated-Gradient-PyTorch"
     )
     options = EGPlusMinusHyperparameters
-    freezes_zeros = True
     by_parameter = True
+
+    def freezes_zeros(self, h: Any) -> bool:
+        return True
 
     def structure(self, h: Any) -> Hashable:
         return (h.u_ratio,)  # the initial state is one for all rows

@@ -6,28 +6,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from thalweg.optim.exponentiated.split import SplitHyperparameters, SplitRule
 from thalweg.optim.plain.sgd import SGD, SGDHyperparameters, momentum_direction
 from thalweg.optim.rule import Value, add_weight_decay
 
 
-class SGDEG(SGD):
+class SGDEGHyperparameters(SGDHyperparameters, SplitHyperparameters):
+    """Those of `SGD`, and ``split_bias`` (`SplitRule`)."""
+
+
+class SGDEG(SplitRule, SGD):
     """SGD in exponentiated form.
 
     d = g + λ·sign(w); with momentum μ > 0 see `thalweg.optim.plain.sgd.momentum_direction`;
     w ← w · exp(−η · sign(w) · d).
 
     With μ = 0 weight decay is the factor exp(−η·λ). A weight that is exactly 0 never moves, so
-    zero-initialised biases are frozen: start them elsewhere (``init.name = "lognormal"``).
+    zero-initialised biases are frozen: start them elsewhere (``init.name = "lognormal"``), or split
+    them (``split_bias = 0.1``, see `thalweg.optim.exponentiated.split`).
     """
 
     name = "sgd_eg"
     summary = "exponentiated SGD: multiplicative, keeps signs, freezes exact zeros"
     family = "exponentiated"
     source = "Cornford et al., bioRxiv 2024.10.25.620272; linclab/EG_optimiser sgd_eg.py"
-    options = SGDHyperparameters
-    freezes_zeros = True
+    options = SGDEGHyperparameters
 
-    def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
+    def multiply(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         sign = w.sign()
         d = add_weight_decay(g, sign, h.weight_decay)
         if state:
