@@ -42,6 +42,7 @@ def test_halving_trains_the_better_third_for_three_times_as_long(
     (note,) = [text for text in read_results(store, "h").provenance["warnings"] if "Round" in text]
     assert f"6 points, epochs: 1, gradient evaluations: {6 * STEPS}" in note
     assert "The worst 4 by validation loss were dropped: lr=" in note and note in done.stderr
+    assert note.endswith("The others go on from their initialisation, trained anew.")
     assert thalweg(*RANDOM, *options, "--json").stdout == done.stdout
 
 
@@ -91,7 +92,7 @@ def test_without_optuna_one_sentence_says_how_to_get_it(
         ),
         (
             "--lr 1e-3..1:4 --budget 900 --optimizer svrg",
-            "--budget: cannot be planned for optimizer 'svrg'",
+            "leave --budget out, and bound the sweep by the points of its grid or --trials",
         ),
         ("--lr 1e-3..1:log --search optuna", "search.trials: is missing, an Optuna search needs"),
         (

@@ -86,7 +86,8 @@ def _note(
         f"Round {position + 1} of {len(rounds)} (study {results.name}): {rung.points} points, "
         f"epochs: {rung.epochs}, gradient evaluations: "
         f"{results.runs['gradient_evaluations'].sum()}. "
-        f"The worst {len(dropped)} by {metric_name(metric)} were dropped: {named}."
+        f"The worst {len(dropped)} by {metric_name(metric)} were dropped: {named}. "
+        "The others go on from their initialisation, trained anew."
     )
 
 
