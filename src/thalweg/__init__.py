@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from thalweg import data, models, optim
+from thalweg import data, models, optim, sparsity
 from thalweg.api import Report, Results, Study, load_study, recipe
 from thalweg.errors import InputError, ThalwegError
 
@@ -17,4 +17,5 @@ __all__ = [
     "models",
     "optim",
     "recipe",
+    "sparsity",
 ]

@@ -5,11 +5,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from thalweg.cohort import Layout
 from thalweg.errors import InputError
+from thalweg.sparsity.allocation.counting import kept
 from thalweg.sparsity.options import SparsityOptions
-from thalweg.sparsity.scope import columns
 from thalweg.sparsity.selection import largest
 
 
@@ -23,15 +24,23 @@ def test_exactly_so_many_and_the_first_of_equals(scores: list[float], data: st.D
     assert np.array_equal(found, expected)
 
 
-def test_scope() -> None:
-    layout = Layout(("a.weight", "a.bias", "b.weight"), ((2, 3), (2,), (4,)))
-    assert columns(layout, ["*.weight"]).tolist() == [0, 1, 2, 3, 4, 5, 8, 9, 10, 11]
-    assert columns(layout, ["b.*", "a.bias", "b.weight"]).tolist() == [6, 7, 8, 9, 10, 11]
-    with pytest.raises(InputError, match=r"'fc\*' matches none of a.weight, a.bias, b.weight"):
-        columns(layout, ["a.*", "fc*"])
+def test_frozen_parameters_are_not_chosen() -> None:
+    module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    module[0].requires_grad_(False)
+    options = SparsityOptions(keep=0.5)
+    assert options.names(module) == ["1.weight"]
+    assert Layout.of(module).columns(options.names(module)).tolist() == [0, 1]
+    with pytest.raises(InputError, match=r"^sparsity.parameters: 'fc\*' matches none of 0.weight"):
+        SparsityOptions(keep=0.5, parameters=["fc*"]).names(module)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_kinds_of_numbers(dtype: torch.dtype) -> None:
+    scores = torch.tensor([1.0, 3.0, -2.0, 3.0, torch.inf], dtype=dtype, requires_grad=True)
+    assert largest(scores, 2).tolist() == [False, True, False, False, True]
 
 
 def test_counts_are_of_the_decimal_fraction() -> None:
-    assert SparsityOptions(keep=0.6).count(40_800) == 24_480
-    assert SparsityOptions(keep=0.05).count(40_800) == 2_040
-    assert SparsityOptions(keep=0.3).count(7) == 2
+    assert kept(0.6, 40_800) == 24_480
+    assert kept(0.05, 40_800) == 2_040
+    assert kept(0.3, 7) == 2
