@@ -64,12 +64,8 @@ class Sparsifier(Constraint):
             each.check_length(setting.steps // setting.steps_per_epoch)
         self.setting = setting
         self._options = options
-        layout, device = cohort.layout, cohort.W.device
-        self.names = [
-            [name for name in each.names(cohort.module) if name in layout.slices]
-            for each in options
-        ]
-        self.scopes = [layout.columns(names).to(device) for names in self.names]
+        self.names = [each.names(cohort.module) for each in options]
+        self.scopes = [cohort.layout.columns(names).to(cohort.W.device) for names in self.names]
         self._others = [self._outside(scope) for scope in self.scopes]
 
     @cached_property

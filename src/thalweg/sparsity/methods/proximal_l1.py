@@ -19,8 +19,7 @@ class ProximalL1Options(ParameterOptions):
 
 class ProximalL1(Sparsifier):
     """After every step w ← sign(w)·max(|w| − η·λ, 0), the proximal operator of the penalty η·λ·‖w‖₁
-    (soft thresholding), η being the step's learning rate. How many weights are 0 follows from λ;
-    the figure ``density`` is the fraction that is not.
+    (soft thresholding), η being the step's learning rate. How many weights are 0 follows from λ.
     """
 
     name = "proximal_l1"
@@ -37,7 +36,3 @@ class ProximalL1(Sparsifier):
     def after_step(self, cohort: Cohort, step: int, lr: float | Tensor) -> None:
         W = cohort.W
         W.copy_(W.sign() * (W.abs() - lr * self._strength).clamp_(min=0))
-
-    def figures(self, row: int) -> dict[str, float]:
-        chosen = self.setting.cohort.W[row, self.scopes[row]]
-        return {"density": int(chosen.count_nonzero()) / len(chosen)}
