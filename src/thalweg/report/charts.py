@@ -65,6 +65,7 @@ class Points:
         symbol: "dot", "small" (one of several seeds), "star" (an optimum) or "cross" (diverged).
         hover: A line of text for each point.
         x_interval: (low, high) for each point, None where there is no interval.
+        y_interval: The same, upright.
     """
 
     label: str
@@ -74,6 +75,7 @@ class Points:
     symbol: str
     hover: Sequence[str]
     x_interval: Sequence[tuple[float, float] | None] | None = None
+    y_interval: Sequence[tuple[float, float] | None] | None = None
 
 
 @dataclass(frozen=True)

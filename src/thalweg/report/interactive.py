@@ -170,6 +170,7 @@ def _points(points: Points, show_name: bool) -> go.Scatter:
             "opacity": 0.55 if points.symbol == "small" else 1,
         },
         error_x=_errors(points.x, points.x_interval, ink),
+        error_y=_errors(points.y, points.y_interval, ink),
         text=[html.escape(text, quote=False) for text in points.hover],
         hovertemplate="%{text}<extra></extra>",
         cliponaxis=False,

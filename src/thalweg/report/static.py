@@ -204,6 +204,9 @@ def _draw_points(axes: Axes, points: Points) -> Line2D:
     for y, interval in zip(points.y, points.x_interval or (), strict=False):
         if interval:
             axes.plot(interval, [y, y], color=ink, linewidth=1.6, marker="|", markersize=6)
+    for x, interval in zip(points.x, points.y_interval or (), strict=False):
+        if interval:
+            axes.plot([x, x], interval, color=ink, linewidth=1.6, marker="_", markersize=6)
     return handle
 
 

@@ -2,24 +2,23 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 import polars as pl
 
 from thalweg.report.classes import arm_classes
-from thalweg.report.formats import (
-    count,
-    duration,
-    metric_interval,
-    metric_name,
-    metric_value,
+from thalweg.report.formats import count, duration
+from thalweg.report.metric_columns import (
+    metric_columns,
+    metric_figures,
+    metric_schema,
+    metric_text,
 )
 from thalweg.report.panels import Panel, Point, Run
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
-from thalweg.study.statistics import mean_interval, median
 
 METRICS = (
     "test_accuracy",
@@ -66,7 +65,7 @@ def final_table(panels: Sequence[Panel]) -> Table:
         Column("optimizer", lambda row: row["optimizer"], numeric=False),
         Column("selected point", _point_text, numeric=False),
         Column("seeds", lambda row: str(row["seeds"])),
-        *_metric_columns(panels, METRICS),
+        *_metric_columns(panels),
         Column("diverged", _diverged_text),
         Column("failed or missing", _absent_text),
     ]
@@ -107,7 +106,7 @@ def points_table(panels: Sequence[Panel]) -> Table:
             numeric=False,
         ),
         Column("seeds", lambda row: str(row["seeds"])),
-        *_metric_columns(panels, METRICS),
+        *_metric_columns(panels),
         Column("diverged", lambda row: str(row["diverged"])),
         Column("failed or missing", lambda row: str(row["failed"] + row["missing"])),
     ]
@@ -145,7 +144,7 @@ def class_table(results: StudyResults, panels: Sequence[Panel]) -> Table:
         Column("class", lambda row: row["class"], numeric=False),
         Column("test examples", lambda row: f"{row['test_examples']:,}"),
         Column("seeds", lambda row: str(row["seeds"])),
-        Column("test accuracy", lambda row: _metric_text(row, "test_accuracy")),
+        Column("test accuracy", lambda row: metric_text(row, "test_accuracy")),
     ]
     return build_table(
         "classes",
@@ -206,11 +205,7 @@ _COSTS = ("examples", "gradient_evaluations", "flops", "seconds")
 
 _FIGURE_SCHEMA = {
     "seeds": pl.Int64,
-    **{
-        f"{metric}_{figure}": pl.Float64
-        for metric in METRICS
-        for figure in ("mean", "low", "high", "median")
-    },
+    **metric_schema(METRICS),
 }
 
 _FINAL_SCHEMA = {
@@ -261,32 +256,16 @@ _COST_SCHEMA = {
 
 def _figures(panel: Panel, point: Point | None) -> dict[str, Any]:
     """Mean, interval and median over the seeds of a point, of the metrics known in the panel."""
-    found: dict[str, Any] = {"seeds": point.seeds if point else 0}
-    for metric in METRICS:
-        values = point.values(metric) if point and metric in panel.metrics else []
-        interval = mean_interval(values) if values else None
-        found[f"{metric}_mean"] = interval.mean if interval else None
-        found[f"{metric}_low"] = interval.low if interval else None
-        found[f"{metric}_high"] = interval.high if interval else None
-        found[f"{metric}_median"] = median(values) if values else None
-    return found
+
+    def values(metric: str) -> list[float]:
+        return point.values(metric) if point and metric in panel.metrics else []
+
+    return {"seeds": point.seeds if point else 0, **metric_figures(METRICS, values)}
 
 
-def _metric_columns(panels: Sequence[Panel], metrics: Iterable[str]) -> list[Column]:
-    def column(metric: str) -> Column:
-        return Column(metric_name(metric), lambda row: _metric_text(row, metric))
-
-    return [
-        column(metric) for metric in metrics if any(metric in panel.metrics for panel in panels)
-    ]
-
-
-def _metric_text(row: dict[str, Any], metric: str) -> str:
-    mean, low, high = (row[f"{metric}_{figure}"] for figure in ("mean", "low", "high"))
-    if mean is not None and math.isinf(mean):
-        middle = row[f"{metric}_median"]
-        return "diverged" if math.isinf(middle) else f"median {metric_value(metric, middle)}"
-    return metric_interval(metric, mean, None if low is None else (high - low) / 2)
+def _metric_columns(panels: Sequence[Panel]) -> list[Column]:
+    known = [metric for metric in METRICS if any(metric in panel.metrics for panel in panels)]
+    return metric_columns(known)
 
 
 def _point_text(row: dict[str, Any]) -> str:

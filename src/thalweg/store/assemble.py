@@ -8,7 +8,8 @@ import polars as pl
 
 from thalweg.errors import InputError
 from thalweg.store.files import read_json
-from thalweg.store.results import CONFUSION, METRICS, RUNS, StudyResults
+from thalweg.store.results import CONFUSION, METRICS, ROUNDS, RUNS, StudyResults
+from thalweg.store.rounds import round_rows, sparsity_figures
 from thalweg.store.run_directory import COMPLETE, RunDirectory
 from thalweg.store.store import Store
 from thalweg.validation import unknown
@@ -25,7 +26,11 @@ def read_results(store: Store, name: str) -> StudyResults:
         raise InputError(f"{store.root}: {unknown('study', name, store.studies())}")
     record = read_json(folder / "study.json")
     runs = {entry["run"]: store.run(entry["run"]) for entry in record["runs"]}
-    described = {run_id: describe(run) for run_id, run in runs.items()}
+    rounds = record.get("rounds", [])
+    described = {
+        run_id: describe(store.run(run_id))
+        for run_id in dict.fromkeys(entry["run"] for entry in [*record["runs"], *rounds])
+    }
     rows = [
         {
             **described[entry["run"]],
@@ -37,7 +42,7 @@ def read_results(store: Store, name: str) -> StudyResults:
         for entry in record["runs"]
     ]
     frame = pl.DataFrame([_fit(row, RUNS) for row in rows], schema=RUNS)
-    complete = [runs[i] for i, row in described.items() if row["status"] in COMPLETE]
+    complete = [run for i, run in runs.items() if described[i]["status"] in COMPLETE]
     statuses = [run.status() for run in complete]
     return StudyResults(
         name=record["name"],
@@ -50,6 +55,12 @@ def read_results(store: Store, name: str) -> StudyResults:
         selection=_selection(frame),
         provenance=_provenance(record, (folder / "study.toml").read_text("utf-8"), statuses),
         targets=record.get("targets", {}),
+        rounds=pl.DataFrame(round_rows(rounds, described), schema=ROUNDS),
+        masks={
+            entry["run"]: path
+            for entry in rounds
+            if (path := store.run(entry["run"]).masks_path).exists()
+        },
     )
 
 
@@ -72,6 +83,7 @@ def describe(run: RunDirectory) -> dict[str, Any]:
         "lr": hyperparameters.get("lr"),
         "batch_size": str(spec["train"]["batch_size"]),
         "seed": spec["seed"],
+        **(sparsity_figures(spec, status) if row["status"] in COMPLETE else {}),
     }
 
 

@@ -9,7 +9,8 @@ import polars as pl
 from thalweg.errors import InputError
 from thalweg.store.assemble import describe
 from thalweg.store.files import read_json
-from thalweg.store.results import METRICS, RUNS
+from thalweg.store.results import METRICS, ROUNDS, RUNS
+from thalweg.store.rounds import round_rows
 from thalweg.store.run_directory import COMPLETE
 from thalweg.store.store import Store
 from thalweg.validation import brief
@@ -18,6 +19,7 @@ TABLES = {
     "runs": "one row a run: what was asked, its figures and its cost",
     "arms": "one row a study, arm, grid point and seed, with the run that answers it",
     "metrics": "one row a run and evaluated epoch",
+    "rounds": "one row a study, arm, grid point, seed and round of pruning, 0 being the dense run",
 }
 
 
@@ -42,10 +44,17 @@ def query(store: Store, sql: str) -> pl.DataFrame:
 def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     columns = {key: kind for key, kind in RUNS.items() if key not in ("arm", "point", "axes")}
     runs = [describe(run) for run in store.runs()]
+    records = {name: read_json(store.study_folder(name) / "study.json") for name in store.studies()}
     arms = [
         {"study": name, **{key: entry[key] for key in ("arm", "point", "seed", "run")}}
-        for name in store.studies()
-        for entry in read_json(store.study_folder(name) / "study.json")["runs"]
+        for name, record in records.items()
+        for entry in record["runs"]
+    ]
+    described = {run["run"]: run for run in runs}
+    rounds = [
+        {"study": name, **row}
+        for name, record in records.items()
+        for row in round_rows(record.get("rounds", []), described)
     ]
     schema = dict.fromkeys(("study", "arm", "point"), pl.String)
     connection = duckdb.connect()
@@ -54,6 +63,8 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.register("runs", pl.DataFrame(rows, schema=columns))
         arm_schema = {**schema, "seed": pl.Int64, "run": pl.String}
         connection.register("arms", pl.DataFrame(arms, schema=arm_schema))
+        round_schema = {"study": pl.String, **ROUNDS}
+        connection.register("rounds", pl.DataFrame(rounds, schema=round_schema))
         complete = [run["run"] for run in runs if run["status"] in COMPLETE]
         connection.register("no_metrics", pl.DataFrame(schema=METRICS))
         view = "CREATE VIEW metrics AS SELECT * FROM no_metrics"

@@ -1,6 +1,7 @@
 """What a study left in the store, as frames: all that the report and the tables need."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -34,6 +35,12 @@ RUNS = {
     "products": pl.Int64,
     "flops": pl.Float64,
     "seconds": pl.Float64,
+    "kept": pl.Float64,
+    "effective_density": pl.Float64,
+    "dead": pl.Int64,
+    "zombies": pl.Int64,
+    "forward_flops": pl.Int64,
+    "nonzero_flops": pl.Int64,
     "backend": pl.String,
     "device": pl.String,
     "rows": pl.Int64,
@@ -47,6 +54,44 @@ RUNS = {
 regression. ``train_loss`` is evaluated on the whole training split with the final weights.
 ``seconds`` is the run's share of its cohort's wall time, ``rows`` the cohort's size.
 ``hyperparameters`` is JSON; ``message`` says why a run failed.
+
+Of runs with a sparsity: ``kept`` is the fraction of the weights it is about that is nonzero at the
+end; of all weights ``effective_density`` is the share on a path from an input to an output, ``dead``
+and ``zombies`` count units (see `thalweg.sparsity.connectivity`), ``forward_flops`` are the operations
+of one example through the dense network and ``nonzero_flops`` those of its nonzero weights. Null for
+dense runs, and all but ``kept`` for networks whose paths cannot be followed.
+"""
+
+ROUNDS = {
+    "run": pl.String,
+    "arm": pl.String,
+    "point": pl.String,
+    "seed": pl.Int64,
+    "round": pl.Int64,
+    "status": pl.String,
+    "kept": pl.Float64,
+    "effective_density": pl.Float64,
+    "dead": pl.Int64,
+    "zombies": pl.Int64,
+    "forward_flops": pl.Int64,
+    "nonzero_flops": pl.Int64,
+    "validation_loss": pl.Float64,
+    "validation_accuracy": pl.Float64,
+    "test_loss": pl.Float64,
+    "test_accuracy": pl.Float64,
+    "steps": pl.Int64,
+    "epochs": pl.Float64,
+    "trained": pl.Boolean,
+    "layers": pl.String,
+}
+"""Columns of the ``rounds`` frame, one row an arm, grid point, seed and round of pruning; round 0 is
+the dense training. Figures are as in `RUNS`; of the dense network ``kept`` and ``effective_density``
+are 1, ``dead`` and ``zombies`` 0.
+
+``steps`` and ``epochs`` were trained in this round, after its pruning, up to a divergence;
+``trained`` tells that there was at least one step. A pruned network's figures are those of a trained
+ticket only where it is true. ``layers`` is JSON: the fraction kept of each pruned parameter. A
+control's rounds before its last are the ticket's own runs.
 """
 
 METRICS = {
@@ -93,6 +138,8 @@ class StudyResults:
         provenance: "command", "study_file" (its TOML text), "source" (hash of the package's
             source), "versions", "machine", "started" and "finished" (ISO 8601), "warnings".
         targets: Figures whose cost is asked for, by metric (a column of `METRICS`).
+        rounds: See `ROUNDS`.
+        masks: File of the final mask of each pruned run in `rounds`, by run.
     """
 
     name: str
@@ -105,3 +152,5 @@ class StudyResults:
     selection: str
     provenance: dict[str, Any]
     targets: dict[str, list[float]] = field(default_factory=dict)
+    rounds: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROUNDS))
+    masks: dict[str, Path] = field(default_factory=dict)

@@ -110,7 +110,7 @@ class RunDirectory:
             write_whole(self.path / "confusion.parquet", _parquet(confusion, CONFUSION))
         write_whole(self.path / "final.safetensors", _tensors(weights))
         if masks is not None:
-            write_whole(self.path / "masks.safetensors", _tensors(masks))
+            write_whole(self.masks_path, _tensors(masks))
         write_json(self.path / "status.json", status)
 
     def checkpoints(self) -> dict[int, Path]:
@@ -146,10 +146,14 @@ class RunDirectory:
     def _snapshot(self, name: str) -> Path:
         return self.path / f"snapshot-{name.replace(':', '-')}.safetensors"
 
+    @property
+    def masks_path(self) -> Path:
+        """Where the mask that the run ended with lies, if it has one."""
+        return self.path / "masks.safetensors"
+
     def masks(self) -> dict[str, Tensor] | None:
         """Return which weights may be nonzero, by parameter; None where all may."""
-        path = self.path / "masks.safetensors"
-        return load_file(path) if path.exists() else None
+        return load_file(self.masks_path) if self.masks_path.exists() else None
 
     def remove_leftovers(self) -> None:
         """Remove what a process killed at the wrong moment left in the folder of a complete run:
