@@ -50,7 +50,7 @@ def _gradients_per_epoch(spec: RunSpec, data: Path | None) -> int:
     if not words.isdecimal():
         raise InputError(
             f"--budget: cannot be planned for optimizer {spec.optimizer.name!r}, whose gradients a "
-            f"step are {words}; leave --budget out, and bound the sweep by the points of its grid or "
-            "--trials, and by --epochs"
+            f"step are {words}; leave --budget out, and bound the sweep by the points of its grid "
+            "or --trials, and by --epochs"
         )
     return steps * int(words)
