@@ -22,7 +22,7 @@ OPTIMIZERS = [
 
 
 def training(
-    sparsity: list[dict[str, Any]], optimizer: dict[str, Any], epochs: int = 3
+    sparsity: list[dict[str, Any] | None], optimizer: dict[str, Any], epochs: int = 3
 ) -> Training:
     specs = [
         RunSpec.parse(
@@ -76,16 +76,21 @@ def test_projection_holds_after_every_step(optimizer: dict[str, Any]) -> None:
 def test_pruning_is_of_the_largest_and_holds(optimizer: dict[str, Any]) -> None:
     table = {"name": "one_shot", "after_epoch": 1, "parameters": ["*.weight"]}
     found = training([{**table, "keep": 0.6}, {**table, "keep": 0.1}], optimizer)
+    twin = training([None, None], optimizer, epochs=1)
+    assert not torch.equal(chosen(twin)[0], chosen(twin)[1])
+    twin.run()
     watch = Watch(lambda t: chosen(t).clone())
     found.run(watch)
     steps = found.steps_per_epoch
-    dense, pruned, last = watch.seen[steps - 1], watch.seen[steps], watch.seen[-1]
+    before, pruned, last = watch.seen[steps - 2], watch.seen[steps - 1], watch.seen[-1]
     for k, count in enumerate((int(0.6 * WEIGHTS), int(0.1 * WEIGHTS))):
-        kept = dense[k].abs().argsort(descending=True)[:count]
+        dense = chosen(twin)[k]
+        kept = dense.abs().argsort(descending=True)[:count]
+        assert (before[k] != 0).all() and (dense != 0).all()
         assert torch.equal(pruned[k].nonzero().flatten(), kept.sort().values)
-        assert torch.equal(pruned[k][kept], dense[k][kept])
+        assert torch.equal(pruned[k][kept], dense[kept])
         for weights in watch.seen[steps:]:
-            assert (weights[k] != 0).sum() == count
+            assert torch.equal(weights[k] != 0, pruned[k] != 0)
         assert (last[k][kept] != pruned[k][kept]).any()  # the ticket was trained
 
 

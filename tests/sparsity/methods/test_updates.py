@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-
 from tests.sparsity.methods.trials import CLASSES, HIDDEN, INPUTS, WEIGHTS, Watch, build, digits
+
 from thalweg.randomness import generator
 
 Array = NDArray[np.float64]
