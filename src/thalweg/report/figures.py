@@ -35,6 +35,10 @@ from thalweg.report.formats import (
     plural,
 )
 from thalweg.report.panels import Arm, Panel
+from thalweg.report.recovery import recovery_charts
+from thalweg.report.rounds import prunings
+from thalweg.report.rounds_section import LEAD as ROUNDS_LEAD
+from thalweg.report.rounds_section import round_charts, round_tables
 from thalweg.report.search import search_charts
 from thalweg.report.sensitivity import LEARNING_RATE, Sensitivity, axis_name, sensitivities
 from thalweg.report.slug import slug
@@ -78,12 +82,29 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
     File names are unique: equal stems get a number.
     """
     targets = target_reaches(results, panels)
+    pruned = prunings(results, panels)
     found = [
         Section(
             "Final test figures",
             "The large mark is the mean over seeds at the arm's selected point, the bar its 95 % "
             "Student t interval; every small mark is one seed.",
             (Group("", tuple(chart for p in panels if (chart := final_chart(p)))),),
+        ),
+        Section(
+            "Pruning, round by round",
+            ROUNDS_LEAD,
+            tuple(Group(_selected(p), tuple(round_charts(p, pruned, panels))) for p in panels),
+            tuple(round_tables(results, pruned)),
+        ),
+        Section(
+            "Weights kept",
+            "Final figures against the percentage of the weights that is nonzero: mean over seeds "
+            "with the 95 % Student t interval. Dense networks lie across.",
+            tuple(
+                Group(_selected(p), tuple(recovery_charts(p, [], [p.task, p.model])))
+                for p in panels
+                if all(pruning.panel is not p for pruning in pruned)
+            ),
         ),
         Section(
             "Learning curves",

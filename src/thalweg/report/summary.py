@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from thalweg.report.formats import metric_interval, metric_name, plural
 from thalweg.report.panels import Arm, Panel, Point, panels
+from thalweg.report.rounds import prunings, round_verdicts
 from thalweg.report.sensitivity import sensitivities
 from thalweg.report.targets import target_reaches
 from thalweg.store.results import StudyResults
@@ -48,7 +49,7 @@ def summary(results: StudyResults, grouped: Sequence[Panel]) -> Summary:
 
 def verdicts(results: StudyResults) -> list[str]:
     """Return what the study says: optimum and stable range of every curve, the cheapest arm for
-    every target, and what to distrust.
+    every target, what the last round of every pruning is worth, and what to distrust.
     """
     grouped = panels(results)
     found = [
@@ -66,6 +67,7 @@ def verdicts(results: StudyResults) -> list[str]:
         if arm.selected and len(arm.points) > 1 and not _has_curve(panel, arm)
     ]
     found += [f"{m.panel.title}: {m.verdict()}" for m in target_reaches(results, grouped)]
+    found += round_verdicts(prunings(results, grouped))
     return [*found, *_edges(grouped), *_selection(grouped)]
 
 

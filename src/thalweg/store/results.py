@@ -55,11 +55,11 @@ regression. ``train_loss`` is evaluated on the whole training split with the fin
 ``seconds`` is the run's share of its cohort's wall time, ``rows`` the cohort's size.
 ``hyperparameters`` is JSON; ``message`` says why a run failed.
 
-Of runs with a sparsity: ``kept`` is the fraction of the weights it is about that is nonzero at the
-end; of all weights ``effective_density`` is the share on a path from an input to an output, ``dead``
-and ``zombies`` count units (see `thalweg.sparsity.connectivity`), ``forward_flops`` are the operations
-of one example through the dense network and ``nonzero_flops`` those of its nonzero weights. Null for
-dense runs, and all but ``kept`` for networks whose paths cannot be followed.
+Of runs with a sparsity: ``kept`` is the fraction of the weights it is about that is nonzero at
+the end; of all weights ``effective_density`` is the share on a path from an input to an output,
+``dead`` and ``zombies`` count units (see `thalweg.sparsity.connectivity`), ``forward_flops`` are
+the operations of one example through the dense network, ``nonzero_flops`` those of its nonzero
+weights. Null for dense runs, and all but ``kept`` for networks whose paths cannot be followed.
 """
 
 ROUNDS = {
@@ -84,14 +84,14 @@ ROUNDS = {
     "trained": pl.Boolean,
     "layers": pl.String,
 }
-"""Columns of the ``rounds`` frame, one row an arm, grid point, seed and round of pruning; round 0 is
-the dense training. Figures are as in `RUNS`; of the dense network ``kept`` and ``effective_density``
-are 1, ``dead`` and ``zombies`` 0.
+"""Columns of the ``rounds`` frame, one row an arm, grid point, seed and round of pruning; round 0
+is the dense training. Figures are as in `RUNS`; of the dense network ``kept`` and
+``effective_density`` are 1, ``dead`` and ``zombies`` 0.
 
 ``steps`` and ``epochs`` were trained in this round, after its pruning, up to a divergence;
-``trained`` tells that there was at least one step. A pruned network's figures are those of a trained
-ticket only where it is true. ``layers`` is JSON: the fraction kept of each pruned parameter. A
-control's rounds before its last are the ticket's own runs.
+``trained`` tells whether there was a step: only then are the figures those of a trained ticket.
+``layers`` is JSON, the fraction kept of each pruned parameter. The rounds of a control before its
+last are the ticket's own runs.
 """
 
 METRICS = {

@@ -1,0 +1,213 @@
+"""What networks are worth against the fraction of their weights that is kept."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from thalweg.report.charts import (
+    Axis,
+    Chart,
+    Layer,
+    Line,
+    Number,
+    Points,
+    Style,
+    finite,
+    grid_ticks,
+    log_ticks,
+    padded,
+)
+from thalweg.report.formats import (
+    axis_title,
+    clipped,
+    is_accuracy,
+    metric_interval,
+    metric_name,
+)
+from thalweg.report.panels import Arm, Panel, Point
+from thalweg.report.rounds import COMPARED, Pruning, kept_text, shown
+from thalweg.report.slug import slug
+from thalweg.study.statistics import Interval, mean_interval
+
+DENSE = Style(6, 1)
+"""Look of the dense networks where they are no arm of the study."""
+
+KEPT = "Weights kept (%)"
+
+
+def recovery_charts(panel: Panel, found: Sequence[Pruning], place: Sequence[str]) -> list[Chart]:
+    """Return test loss and accuracy against the weights kept, if arms keep different fractions.
+
+    Args:
+        panel: The panel.
+        found: Its arms that were pruned by rounds, a line each; other sparse arms are a mark each,
+            and dense networks lie across.
+        place: What follows ``imp_recovery`` in the names of the files.
+    """
+    once = _pruned_once(panel, found)
+    if not found and len({round(kept, 4) for _, kept in once}) < 2:
+        return []
+    return [
+        _chart(panel, metric, found, once, place)
+        for metric in reversed(COMPARED)
+        if metric in panel.metrics
+    ]
+
+
+def kept_axis(values: Sequence[float]) -> Axis:
+    """Return the axis of percentages kept, which falls; logarithmic where they span decades."""
+    log = min(values) > 0 and max(values) > 5 * min(values)
+    low, high = padded(values, log)
+    return Axis(KEPT, log, (high, low), grid_ticks(values, log))
+
+
+def _chart(
+    panel: Panel,
+    metric: str,
+    found: Sequence[Pruning],
+    once: Sequence[tuple[Arm, float]],
+    place: Sequence[str],
+) -> Chart:
+    percentages = [100 * kept for _, kept in once]
+    percentages += [
+        100 * each.kept for pruning in found for each in pruning.from_dense if each.kept is not None
+    ]
+    x = kept_axis([*percentages, 100.0])
+    assert x.limits is not None
+    layers: list[Layer] = [
+        _across(name, style, interval, metric, x.limits)
+        for name, style, interval in _dense(panel, found, metric)
+    ]
+    words = [f"{line.label} {line.y[0]:.4g}" for line in layers if isinstance(line, Line)]
+    for pruning in found:
+        known = [
+            (100 * each.kept, mean_interval(values))
+            for each in pruning.from_dense
+            if each.kept is not None and (values := each.as_point().values(metric))
+        ]
+        layers += _pruned(pruning.arm, metric, known)
+        words += _ends(pruning.arm, metric, known)
+    for arm, kept in once:
+        values = arm.selected.values(metric) if arm.selected else []
+        known = [(100 * kept, mean_interval(values))] if values else []
+        layers += _pruned(arm, metric, known)
+        words += _ends(arm, metric, known)
+    return Chart(
+        name=slug("imp_recovery" if found else "recovery", *place, *_suffix(metric)),
+        title=f"{metric_name(metric).capitalize()} against weights kept: {panel.title}",
+        description=f"{axis_title(metric)} against the percentage of weights kept on "
+        f"{panel.title}. {'; '.join(words)}.",
+        caption="",
+        x=x,
+        y=_y_axis(metric, layers),
+        layers=tuple(layers),
+    )
+
+
+def _suffix(metric: str) -> list[str]:
+    return ["accuracy"] if is_accuracy(metric) else []
+
+
+def _pruned_once(panel: Panel, found: Sequence[Pruning]) -> list[tuple[Arm, float]]:
+    """Sparse arms without rounds, and the fraction that each keeps at its selected point."""
+    by_rounds = {pruning.arm.name for pruning in found}
+    arms = [(arm, _kept(arm.selected)) for arm in panel.arms if arm.name not in by_rounds]
+    return [(arm, kept) for arm, kept in arms if kept is not None]
+
+
+def _kept(point: Point | None) -> float | None:
+    known = [run["kept"] for run in point.runs if run["kept"] is not None] if point else []
+    return fmean(known) if known else None
+
+
+def _dense(
+    panel: Panel, found: Sequence[Pruning], metric: str
+) -> list[tuple[str, Style, Interval]]:
+    """Names, looks and figures of the dense networks: the arms without a sparsity, and those that
+    were pruned, if they are not among them.
+    """
+    arms = [(arm, arm.selected) for arm in panel.arms if arm.selected and not _kept(arm.selected)]
+    dense = [(arm.name, arm.style, point) for arm, point in arms]
+    known = {frozenset(run["run"] for run in point.runs) for _, point in arms}
+    others = {each.dense.ids: each for each in reversed(found) if each.dense.ids not in known}
+    for pruning in reversed(others.values()):
+        alone = len(others) == 1
+        style = DENSE if alone else Style(pruning.arm.style.colour, pruning.arm.style.dash + 1)
+        name = "dense" if alone else f"{pruning.arm.name}, dense"
+        dense.append((name, style, pruning.dense.as_point()))
+    return [
+        (name, style, mean_interval(values))
+        for name, style, point in dense
+        if (values := point.values(metric)) and not mean_interval(values).diverged
+    ]
+
+
+def _across(
+    name: str, style: Style, interval: Interval, metric: str, limits: tuple[float, float]
+) -> Line:
+    mean, low, high = _ordinates(metric, interval)
+    return Line(name, style, limits, [mean] * 2, [low] * 2, [high] * 2)
+
+
+def _pruned(arm: Arm, metric: str, known: Sequence[tuple[float, Interval]]) -> list[Layer]:
+    """A line with a band, or a single mark with its interval."""
+    points = [(kept, _ordinates(metric, interval)) for kept, interval in known]
+    if not finite(mean for _, (mean, _, _) in points):
+        return []
+    if len(points) > 1:
+        means, lows, highs = zip(*(figures for _, figures in points), strict=True)
+        return [Line(arm.name, arm.style, [kept for kept, _ in points], means, lows, highs, True)]
+    ((kept, interval),) = known
+    mean, low, high = _ordinates(metric, interval)
+    assert mean is not None
+    return [
+        Points(
+            arm.name,
+            arm.style,
+            [kept],
+            [mean],
+            "dot",
+            [
+                f"{clipped(arm.name)}, {kept_text(kept / 100)} kept: "
+                + metric_interval(metric, interval.mean, interval.half_width)
+            ],
+            y_interval=[None if low is None or high is None else (low, high)],
+        )
+    ]
+
+
+def _ordinates(metric: str, interval: Interval) -> tuple[Number, Number, Number]:
+    """Mean and ends of an interval on the vertical axis; None where a run diverged."""
+    if interval.diverged:
+        return None, None, None
+    low, high = (
+        None if end is None else shown(metric, end) for end in (interval.low, interval.high)
+    )
+    return shown(metric, interval.mean), low, high
+
+
+def _ends(arm: Arm, metric: str, known: Sequence[tuple[float, Interval]]) -> list[str]:
+    if not known:
+        return []
+    kept, interval = known[-1]
+    figure = metric_interval(metric, interval.mean, interval.half_width)
+    return [f"{arm.name} {figure} with {kept_text(kept / 100)} kept"]
+
+
+def _y_axis(metric: str, layers: Sequence[Layer]) -> Axis:
+    """Return an axis with room for all means and for their intervals as far as they make sense."""
+    means: list[float] = []
+    ends: list[float] = []
+    for layer in layers:
+        if isinstance(layer, Line):
+            means += finite(layer.y)
+            ends += finite([*layer.low, *layer.high])
+        elif isinstance(layer, Points):
+            means += layer.y
+            ends += [end for interval in layer.y_interval or () for end in interval or ()]
+    log = not is_accuracy(metric) and min(means, default=0) > 0 and max(means) > 10 * min(means)
+    if is_accuracy(metric):
+        ends = [min(max(end, 0.0), 100.0) for end in ends]
+    else:
+        ends = [end for end in ends if end > (min(means) / 2 if log else 0)]
+    limits = padded([*means, *ends], log)
+    return Axis(axis_title(metric), log, limits, log_ticks(limits) if log else None)
