@@ -1,7 +1,7 @@
 """Base of dynamic sparse training: a mask of constant size whose weights are exchanged."""
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ class DropAndGrowOptions(SparsityOptions):
     end: float = Field(default=0.75, gt=0, le=1)
 
 
-class DropAndGrow(Sparsifier):
+class DropAndGrow(Sparsifier, ABC):
     """Sparse from the start, at random weights. Every some steps each layer drops the smallest of
     its weights, ⌊f·k⌋ of k, f = α/2·(1 + cos(π·t/T)), and as many outside of those that stay grow,
     the most worthy first; they start at 0, with a fresh optimizer state. A weight that is dropped

@@ -14,7 +14,7 @@ END = 0.75
 
 
 class RampOptions(SparsityOptions):
-    """``keep`` is reached by a ramp: 1 − s, s = (1 − keep)·(1 − (1 − t)³).
+    """``keep`` is reached along a ramp: 1 − s is kept, s = (1 − keep)·(1 − (1 − t)³).
 
     Attributes:
         start_epoch: Where t is 0; parts of an epoch are allowed.

@@ -13,7 +13,7 @@ from thalweg.sparsity.sparsifier import Setting, Sparsifier
 
 
 class FeedbackOptions(RampOptions):
-    """See `thalweg.sparsity.ramp.RampOptions`."""
+    """The ramp of gradual pruning, with masks chosen anew more often: ``every`` 16 steps."""
 
     every: int = Field(default=16, ge=1)
 
