@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from thalweg.cohort import flops_per_example
+from thalweg.cohort import Layout, flops_per_example
 from thalweg.cohort.planner import (
     MAXIMUM_ROWS,
     STACKING_FLOPS,
@@ -16,6 +16,7 @@ from thalweg.cohort.planner import (
     plan,
 )
 from thalweg.models import build_model
+from thalweg.native import recognize
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -139,6 +140,23 @@ def test_flops_of_lenet5() -> None:
     assert round(forward / 1e6, 3) == 0.563
     module = built_in("lenet5", (1, 28, 28))
     assert flops_per_example(module, (1, 28, 28)) == 2 * conv1 + 3 * (conv2 + full)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "shape"),
+    [
+        ("mlp", {"widths": [32, 20]}, (1, 8, 8)),
+        ("lenet5", {}, (1, 28, 28)),
+        ("rnn", {"hidden": 8, "layers": 3}, (1, 28, 28)),
+        ("rnn", {"hidden": 8, "layers": 1}, (1, 9, 5)),
+    ],
+)
+def test_flops_of_a_chain_are_those_that_are_counted(
+    model: str, options: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    module = build_model(model, options, shape, 10, 0, None)
+    chain = recognize(module, shape, Layout.of(module).slices)
+    assert flops_per_example(module, shape, chain) == flops_per_example(module, shape)
 
 
 def test_a_frozen_layer_costs_its_forward_pass_only() -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from thalweg.cohort.layout import constants, trainable
 from thalweg.cohort.oracle import Asked
+from thalweg.native.chain import Chain
 from thalweg.randomness import global_stream
 
 
@@ -48,11 +48,21 @@ class Cost:
         return asdict(self)
 
 
-def flops_per_example(module: nn.Module, shape: tuple[int, ...]) -> float:
-    """Count the operations of one example's forward and backward pass.
+def flops_per_example(
+    module: nn.Module, shape: tuple[int, ...], chain: Chain | None = None
+) -> float:
+    """Return the operations of one example's forward and backward pass.
 
-    Counted on two examples in training mode and halved, because batch normalisation refuses one.
+    Two for every product of a weight, forward, for the weights' gradient and for that of what a
+    layer reads, unless these are the inputs. Those of a known chain of layers follow from its
+    sizes; those of any other network are counted as it runs, on two examples in training mode,
+    because batch normalisation refuses one.
     """
+    if chain is not None:
+        weighted = [layer for layer in chain.layers if layer.products]
+        return 2.0 * sum(layer.gradient_products(i > 0) for i, layer in enumerate(weighted))
+    from torch.utils.flop_counter import FlopCounterMode  # its first use imports TorchDynamo
+
     parameter = next(module.parameters())
     inputs = torch.zeros(2, *shape, device=parameter.device, dtype=parameter.dtype)
     before = {name: buffer.clone() for name, buffer in constants(module).items()}

@@ -88,7 +88,7 @@ def examine(module: nn.Module, shape: tuple[int, ...]) -> Traits:
     chain, unchained = (None, reason) if stochastic or changing else _find_chain(module, x)
     return Traits(
         parameters=Layout.of(module).size,
-        flops=flops_per_example(module, shape),
+        flops=flops_per_example(module, shape, chain),
         convolutional=any(isinstance(part, nn.modules.conv._ConvNd) for part in module.modules()),
         stochastic=stochastic,
         unstackable=reason,

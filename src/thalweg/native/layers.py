@@ -39,6 +39,34 @@ class Layer:
     weight: int = 0
     bias: int = -1
 
+    @property
+    def products(self) -> int:
+        """Products of weights that one sample takes forward."""
+        if self.kind == "convolution":
+            return math.prod(self.output) * self.input[0] * math.prod(self.kernel)
+        if self.kind == "linear":
+            return math.prod(self.input) * math.prod(self.output)
+        if self.kind == "recurrent":
+            return self._recurrent_products(1, 1)
+        return 0
+
+    def gradient_products(self, for_inputs: bool) -> int:
+        """Return the products that the loss and its gradient take for one sample.
+
+        Args:
+            for_inputs: The gradient with respect to the layer's inputs is wanted too.
+        """
+        passes = 3 if for_inputs else 2
+        if self.kind == "recurrent":
+            # Nothing asks for the gradient of the initial state, of a step of each level.
+            return self._recurrent_products(passes, 3) - self.depth * self.hidden**2
+        return passes * self.products
+
+    def _recurrent_products(self, from_inputs: int, others: int) -> int:
+        _, steps, columns = self.input
+        inner = (2 * self.depth - 1) * self.hidden**2
+        return steps * (from_inputs * columns * self.hidden + others * inner)
+
     def encoded(self) -> list[int]:
         """Return the fields in the order of ``struct Layer`` in description.hpp."""
         return [

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from thalweg.cohort import Cohort
@@ -34,8 +35,6 @@ def describe(
     }
     module = copy.deepcopy(cohort.module)
     module.load_state_dict(cohort.state(row), strict=False)
-    try:
+    with suppress(InputError):  # a stranger's network: its paths cannot be followed
         found["connectivity"] = connectivity(module.cpu(), shape).as_dict()
-    except InputError:
-        pass  # a stranger's network: its paths cannot be followed
     return {**found, "layers": layers}
