@@ -61,6 +61,12 @@ class Results:
         """Return one row a run and evaluated epoch."""
         return self.load().metrics
 
+    def rounds(self) -> pl.DataFrame:
+        """Return one row an arm, grid point, seed and round of pruning; see
+        `thalweg.store.results.ROUNDS` for the columns.
+        """
+        return self.load().rounds
+
     def targets(self) -> pl.DataFrame:
         """Return what every target of the study costs each arm, one row a target and arm; see
         `thalweg.report.targets.SCHEMA` for the columns.
@@ -70,6 +76,30 @@ class Results:
 
         results = self.load()
         return target_frame(target_reaches(results, panels(results)))
+
+    def export_rounds(
+        self, to: str | Path | None = None, data: str | Path | None = None
+    ) -> list[Path]:
+        """Write weights, masks and logs of all rounds of pruning, and their charts.
+
+        Args:
+            to: Folder to write to; by default ``exports`` in the study's own.
+            data: Folder searched first for downloadable data sets.
+
+        Returns:
+            The files; see `thalweg.export.export_rounds` for their names.
+
+        Raises:
+            InputError: The study has no complete rounds, or the folder cannot be written.
+            ThalwegError: A file cannot be written.
+        """
+        from thalweg.export import export_rounds
+        from thalweg.report import write_recovery  # Matplotlib takes long to import
+
+        results = self.load()
+        folder = Path(to) if to else self.store.study_folder(self.study) / "exports"
+        files = export_rounds(self.store, results, folder, Path(data) if data else None)
+        return files + write_recovery(results, folder)
 
     def report(self) -> Report:
         """Write the report and return where it lies."""

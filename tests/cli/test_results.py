@@ -79,7 +79,9 @@ def test_train_prints_one_json_object(thalweg: Callable[..., Any], tmp_path: Pat
     done = thalweg("train", "mlp", "digits", "--lr", ".1", "--epochs", 1, *QUICK, "--json")
     assert done.status == 0, done
     found = json.loads(done.stdout)
-    assert list(found) == ["study", "out", "report", "runs", "sensitivity", "targets", "verdicts"]
+    assert list(found) == [
+        *("study", "out", "report", "runs", "sensitivity", "targets", "rounds", "verdicts")
+    ]
     assert found["study"] == "train-mlp-digits-sgd"
     assert found["out"] == str(tmp_path / "thalweg-out")
     assert Path(found["report"]).read_text().startswith("<!")

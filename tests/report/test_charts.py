@@ -5,7 +5,7 @@ import pytest
 from thalweg.report.charts import grid_ticks, log_ticks, name_ticks, padded, runs_of_finite
 from thalweg.report.formats import clipped, count, duration, metric_interval, metric_value
 from thalweg.report.palette import COLOURS, Style, colour, dash, symbol
-from thalweg.report.slug import slug
+from thalweg.store.slug import slug
 
 
 def test_padded():

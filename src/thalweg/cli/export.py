@@ -8,6 +8,7 @@ import typer
 from thalweg import api
 from thalweg.cli.output import print_json, print_table, prints_aside
 from thalweg.cli.parameters import Data, Json, Out
+from thalweg.errors import InputError
 from thalweg.export import export_run
 from thalweg.store import Store
 from thalweg.store.find import find_run
@@ -15,9 +16,18 @@ from thalweg.store.find import find_run
 
 def export(
     run: Annotated[
-        str, typer.Argument(help="A run's id, its beginning, or STUDY/ARM[/POINT]/SEED.")
-    ],
-    to: Annotated[Path, typer.Option("--to", help="Folder to write to.")],
+        str | None, typer.Argument(help="A run's id, its beginning, or STUDY/ARM[/POINT]/SEED.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", help="Folder to write to; with --study, the study's exports/ if absent."
+        ),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="Write all rounds of pruning of this study instead of a run."),
+    ] = None,
     sparse: Annotated[
         bool,
         typer.Option("--sparse", help="Also write the network without its useless units."),
@@ -26,7 +36,16 @@ def export(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Write a trained network as PyTorch, safetensors and ONNX files."""
+    """Write a trained network as PyTorch, safetensors and ONNX files, or with --study the weights,
+    masks and logs of all rounds of pruning.
+    """
+    if study is not None:
+        if run is not None or sparse:
+            raise InputError(f"--study {study}: must be given without a run and without --sparse")
+        _export_rounds(study, to, out, data, as_json)
+        return
+    if run is None or to is None:
+        raise InputError("export: needs a run and --to FOLDER, or --study NAME")
     found = find_run(Store(out), run)
     with prints_aside():
         exported = export_run(found, to, sparse, data)
@@ -39,6 +58,17 @@ def export(
     if exported.comparison is not None:
         print_table([_row(*item) for item in exported.comparison["networks"].items()])
         print(_words(exported.comparison["agreement"]))
+
+
+def _export_rounds(
+    study: str, to: Path | None, out: Path, data: Path | None, as_json: bool
+) -> None:
+    with prints_aside():
+        files = api.Results(study, Store(out), {}).export_rounds(to, data)
+    if as_json:
+        print_json({"study": study, "files": [str(path.resolve()) for path in files]})
+    else:
+        print("\n".join(map(str, files)))
 
 
 def _row(name: str, figures: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def show(study: Study = None, out: Out = api.DEFAULT_OUT, as_json: Json = False)
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="One SQL statement over runs, arms and metrics.")],
+    sql: Annotated[
+        str, typer.Argument(help="One SQL statement over runs, arms, metrics and rounds.")
+    ],
     out: Out = api.DEFAULT_OUT,
     as_json: Json = False,
 ) -> None:

@@ -205,8 +205,15 @@ def _as_json(results: StudyResults, out: Path, report: Path) -> dict[str, Any]:
         "runs": runs,
         "sensitivity": sensitivity_records(results),
         "targets": target_records(results),
+        "rounds": _rounds(results),
         "verdicts": verdicts(results),
     }
+
+
+def _rounds(results: StudyResults) -> list[dict[str, Any]]:
+    return [
+        {**row, "layers": json.loads(row["layers"] or "{}")} for row in results.rounds.to_dicts()
+    ]
 
 
 def summarize(results: StudyResults) -> list[dict[str, Any]]:

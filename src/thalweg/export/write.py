@@ -1,14 +1,13 @@
 """Write a run's network to a folder."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from thalweg.errors import InputError
 from thalweg.export.comparison import compare
-from thalweg.export.files import safetensors_bytes, state_bytes
+from thalweg.export.files import make_writable, safetensors_bytes, state_bytes
 from thalweg.export.onnx import onnx_model, require_onnx
 from thalweg.export.trained import load_trained
 from thalweg.sparsity.connectivity import shrink
@@ -54,7 +53,7 @@ def export_run(
         smaller = shrink(trained.module, shape) if sparse else None
     except InputError as reason:
         raise InputError(f"--sparse: {reason}") from None
-    _make_writable(folder)
+    make_writable(folder)
     contents: dict[str, bytes | str] = {
         "weights.pt": state_bytes(trained.module),
         "weights.safetensors": safetensors_bytes(trained.module),
@@ -76,12 +75,3 @@ def export_run(
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
-
-
-def _make_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--to {folder}: cannot be made ({error.strerror})") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"--to {folder}: cannot be written; choose another folder")

@@ -41,11 +41,11 @@ from thalweg.report.rounds_section import LEAD as ROUNDS_LEAD
 from thalweg.report.rounds_section import round_charts, round_tables
 from thalweg.report.search import search_charts
 from thalweg.report.sensitivity import LEARNING_RATE, Sensitivity, axis_name, sensitivities
-from thalweg.report.slug import slug
 from thalweg.report.table import Table
 from thalweg.report.target_section import LEAD, target_charts, target_tables
 from thalweg.report.targets import target_reaches
 from thalweg.store.results import StudyResults
+from thalweg.store.slug import slug
 from thalweg.study.statistics import mean_interval
 
 CURVES = ("test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_loss")

@@ -25,13 +25,16 @@ from thalweg.report.formats import (
 )
 from thalweg.report.panels import Arm, Panel, Point
 from thalweg.report.rounds import COMPARED, Pruning, kept_text, shown
-from thalweg.report.slug import slug
+from thalweg.store.slug import slug
 from thalweg.study.statistics import Interval, mean_interval
 
 DENSE = Style(6, 1)
 """Look of the dense networks where they are no arm of the study."""
 
 KEPT = "Weights kept (%)"
+
+RECOVERY = "imp_recovery"
+"""What the names of the charts of rounds begin with, by the custom of published studies."""
 
 
 def recovery_charts(panel: Panel, found: Sequence[Pruning], place: Sequence[str]) -> list[Chart]:
@@ -41,7 +44,7 @@ def recovery_charts(panel: Panel, found: Sequence[Pruning], place: Sequence[str]
         panel: The panel.
         found: Its arms that were pruned by rounds, a line each; other sparse arms are a mark each,
             and dense networks lie across.
-        place: What follows ``imp_recovery`` in the names of the files.
+        place: What follows the beginning of the files' names.
     """
     once = _pruned_once(panel, found)
     if not found and len({round(kept, 4) for _, kept in once}) < 2:
@@ -92,7 +95,7 @@ def _chart(
         layers += _pruned(arm, metric, known)
         words += _ends(arm, metric, known)
     return Chart(
-        name=slug("imp_recovery" if found else "recovery", *place, *_suffix(metric)),
+        name=slug(RECOVERY if found else "recovery", *place, *_suffix(metric)),
         title=f"{metric_name(metric).capitalize()} against weights kept: {panel.title}",
         description=f"{axis_title(metric)} against the percentage of weights kept on "
         f"{panel.title}. {'; '.join(words)}.",

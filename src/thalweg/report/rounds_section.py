@@ -14,6 +14,7 @@ from thalweg.report.overlap import overlap_table, overlaps
 from thalweg.report.panels import Panel
 from thalweg.report.recovery import kept_axis, recovery_charts
 from thalweg.report.rounds import (
+    COMPARED,
     Pruning,
     Round,
     RoundDifference,
@@ -21,9 +22,9 @@ from thalweg.report.rounds import (
     kept_text,
     round_differences,
 )
-from thalweg.report.slug import slug
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
+from thalweg.store.slug import slug
 
 LEAD = (
     "Every round prunes the network that the round before it trained, rewinds what is left and "
@@ -95,7 +96,7 @@ def _rounds_table(found: Sequence[Pruning]) -> Table:
     columns = [
         *_key_columns(),
         Column("seeds", lambda row: str(row["seeds"])),
-        *metric_columns(known),
+        *metric_columns(metric for metric in known if metric in COMPARED),
         Column("effective density", lambda row: kept_text(row["effective_density"])),
         Column("dead units", lambda row: number(row["dead"])),
         Column("zombies", lambda row: number(row["zombies"])),

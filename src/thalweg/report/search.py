@@ -16,8 +16,8 @@ from thalweg.report.formats import (
 )
 from thalweg.report.panels import Arm, Panel, Point
 from thalweg.report.sensitivity import LEARNING_RATE, axis_name, numeric_axes, sensitivities
-from thalweg.report.slug import slug
 from thalweg.store.results import StudyResults
+from thalweg.store.slug import slug
 from thalweg.study.expected_best import expected_best
 from thalweg.study.statistics import mean_interval
 

@@ -9,7 +9,6 @@ import polars as pl
 
 from thalweg.report.charts import Axis, Chart, Line, finite, log_ticks
 from thalweg.report.formats import number
-from thalweg.report.slug import slug
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key_columns
 from thalweg.report.targets import (
     SCHEMA,
@@ -20,6 +19,7 @@ from thalweg.report.targets import (
     target_name,
     unit_name,
 )
+from thalweg.store.slug import slug
 
 LEAD = (
     "What the runs of each arm's selected point had spent at their first evaluation that reached "

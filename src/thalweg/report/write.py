@@ -5,6 +5,9 @@ from pathlib import Path
 from thalweg.report.figures import sections
 from thalweg.report.page import render
 from thalweg.report.panels import panels
+from thalweg.report.recovery import RECOVERY
+from thalweg.report.rounds import prunings
+from thalweg.report.rounds_section import round_charts
 from thalweg.report.static import png, static_figure, svg
 from thalweg.report.summary import summary
 from thalweg.report.tables import tables
@@ -40,3 +43,20 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     page = folder / "report" / "index.html"
     write_whole(page, render(results, summary(results, grouped), charts, found))
     return page
+
+
+def write_recovery(results: StudyResults, folder: Path) -> list[Path]:
+    """Write the charts of figures against weights kept, ``imp_recovery*.png``, and return them.
+
+    Raises:
+        ThalwegError: The folder cannot be written.
+    """
+    grouped = panels(results)
+    found = prunings(results, grouped)
+    files = []
+    for panel in grouped:
+        for chart in round_charts(panel, found, grouped):
+            if chart.name.startswith(RECOVERY):
+                files.append(folder / f"{chart.name}.png")
+                write_whole(files[-1], png(static_figure(chart)))
+    return files
