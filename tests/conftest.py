@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 from numpy.typing import NDArray
 
+from thalweg.api import Study
 from thalweg.data import locate
+from thalweg.execute import Progress
+from thalweg.store import Store
+from thalweg.study import build_study
 
 
 @cache
@@ -34,3 +38,33 @@ def real_data() -> Callable[[str], dict[str, NDArray[Any]]]:
         return arrays
 
     return require
+
+
+@pytest.fixture(scope="session")
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The store of a study of rounds of pruning; shared, so not to be written to.
+
+    A ticket that is rewound to the first epoch, with a control; one that is rewound to the
+    beginning; one whose dense network diverges.
+    """
+    rounds = {"name": "imp", "keep": [0.5, 0.04], "rewind": "epoch:1", "controls": ["random"]}
+    table = {
+        "study": {"name": "pruned", "seeds": 2},
+        "task": {"name": "digits"},
+        "model": {"name": "mlp", "widths": [16]},
+        "train": {"epochs": 3, "batch_size": 128},
+        "optimizer": {"name": "sgd", "lr": 0.2},
+        "arms": {
+            "ticket": {"sparsity": rounds},
+            "first": {"sparsity": {"name": "imp", "keep": [0.04]}},
+            "wild": {"optimizer": {"lr": 1e30}, "sparsity": {"name": "imp", "keep": [0.5, 0.04]}},
+        },
+    }
+    store = tmp_path_factory.mktemp("pruned") / "out"
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})  # threads that wait crawl where all cores are busy
+    try:
+        Study(build_study(table)).run(store, jobs=1, progress=Progress(quiet=True))
+    finally:
+        os.sched_setaffinity(0, cores)
+    return Store(store)

@@ -65,7 +65,8 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.register("arms", pl.DataFrame(arms, schema=arm_schema))
         round_schema = {"study": pl.String, **ROUNDS}
         connection.register("rounds", pl.DataFrame(rounds, schema=round_schema))
-        complete = [run["run"] for run in runs if run["status"] in COMPLETE]
+        # A run that was to be pruned from one that diverged took no step and has no table.
+        complete = [run["run"] for run in runs if run["status"] in COMPLETE and run["steps"]]
         connection.register("no_metrics", pl.DataFrame(schema=METRICS))
         view = "CREATE VIEW metrics AS SELECT * FROM no_metrics"
         if complete:
