@@ -41,7 +41,7 @@ def real_data() -> Callable[[str], dict[str, NDArray[Any]]]:
 
 
 @pytest.fixture(scope="session")
-def pruned(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def pruned_by_rounds(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The store of a study of rounds of pruning; shared, so not to be written to.
 
     A ticket that is rewound to the first epoch, with a control; one that is rewound to the

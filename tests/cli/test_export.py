@@ -206,3 +206,30 @@ def test_a_missing_package_is_told_with_how_to_install_it(
         f"thalweg: export: needs the package {package!r}; install it with "
         "pip install 'thalweg[onnx]'\n"
     )
+
+
+def test_rounds_of_a_study(
+    thalweg: Callable[..., Any], pruned_by_rounds: Store, tmp_path: Path
+) -> None:
+    command = ("export", "--study", "pruned", "--out", pruned_by_rounds.root, "--to", "there")
+    found = json.loads(thalweg(*command, "--json").stdout)
+    assert found["study"] == "pruned"
+    assert str(tmp_path / "there" / "first-seed0_sparsity_log.csv") in found["files"]
+    assert all(Path(path).exists() for path in found["files"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "export: needs a run and --to FOLDER, or --study NAME"),
+        (("ticket/0",), "export: needs a run and --to FOLDER, or --study NAME"),
+        (("ticket/0", "--study", "pruned"), "--study pruned: must be given without a run"),
+        (("--study", "prunes"), "unknown study 'prunes'; did you mean 'pruned'?"),
+    ],
+)
+def test_rounds_asked_for_wrongly(
+    thalweg: Callable[..., Any], pruned_by_rounds: Store, arguments: tuple[str, ...], reason: str
+) -> None:
+    done = thalweg("export", *arguments, "--out", pruned_by_rounds.root)
+    assert (done.status, done.stdout) == (2, "")
+    assert reason in done.stderr and done.stderr.count("\n") == 1

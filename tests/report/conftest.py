@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from thalweg.store.results import CONFUSION, METRICS, RUNS, StudyResults
+from thalweg.store.results import CONFUSION, METRICS, ROUNDS, RUNS, StudyResults
 
 EPOCHS = 6
 CLASSES = 5
@@ -24,6 +24,7 @@ class Builder:
     runs: list[dict[str, Any]] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     confusion: list[dict[str, Any]] = field(default_factory=list)
+    rounds: list[dict[str, Any]] = field(default_factory=list)
 
     def run(
         self,
@@ -85,6 +86,49 @@ class Builder:
         if done and classes:
             self._confuse(identity, quality)
 
+    def prune(
+        self,
+        arm: str,
+        seed: int,
+        networks: Sequence[tuple[float, float]],
+        *,
+        control_of: str | None = None,
+        status: str = "done",
+    ) -> None:
+        """Add a run that was pruned: what each round keeps, the dense network first, and its test
+        accuracy. A control has the runs of another arm until its last; ``status`` is of its last.
+        """
+        last = len(networks) - 1
+        self.run(arm, seed, {}, quality=networks[-1][1], status=status)
+        self.runs[-1]["kept"] = networks[-1][0]
+        for number, (kept, quality) in enumerate(networks):
+            whose = arm if number == last else (control_of or arm)
+            ended = "done" if number < last else status
+            identity = "dense" if number == 0 else f"{whose}/{number}"
+            known = ended == "done"
+            self.rounds.append(
+                {
+                    "run": f"{identity}/{seed}",
+                    "arm": arm,
+                    "point": "",
+                    "seed": seed,
+                    "round": number,
+                    "status": ended,
+                    "kept": kept,
+                    "effective_density": 0.9 * kept,
+                    "dead": number,
+                    "zombies": 2 * number,
+                    "forward_flops": 1000,
+                    "nonzero_flops": round(1000 * kept),
+                    "test_loss": 1 - quality if known else None,
+                    "test_accuracy": quality if known and not self.regression else None,
+                    "steps": 120,
+                    "epochs": 6.0,
+                    "trained": True,
+                    "layers": json.dumps({"first.weight": kept, "last.weight": kept**0.5}),
+                }
+            )
+
     def _curve(self, identity: str, quality: float, status: str) -> None:
         last = EPOCHS if status == "done" else 2
         for epoch in range(last + 1):
@@ -127,6 +171,7 @@ class Builder:
             "runs": pl.DataFrame(self.runs, schema=RUNS),
             "metrics": pl.DataFrame(self.metrics, schema=METRICS),
             "confusion": pl.DataFrame(self.confusion, schema=CONFUSION),
+            "rounds": pl.DataFrame(self.rounds, schema=ROUNDS),
             "class_names": {}
             if self.regression
             else {
@@ -272,6 +317,22 @@ def hostile() -> StudyResults:
             "warnings": list(HOSTILE),
         },
     )
+
+
+DENSE = (0.95, 0.94, 0.96, 0.95)
+
+
+@pytest.fixture(scope="session")
+def tickets() -> StudyResults:
+    """Four seeds pruned in two rounds, with a control; the dense networks are an arm too."""
+    builder = Builder()
+    for seed, dense in enumerate(DENSE):
+        builder.run("dense", seed, {}, quality=dense)
+        builder.runs[-1]["run"] = f"dense/{seed}"
+        fading = dense - 0.1 - 0.01 * seed
+        builder.prune("imp", seed, [(1, dense), (0.4, dense), (0.1, fading)])
+        builder.prune("imp random", seed, [(1, dense), (0.4, dense), (0.1, 0.5)], control_of="imp")
+    return builder.results()
 
 
 @pytest.fixture

@@ -29,8 +29,8 @@ def weights(store: Store, run: str) -> dict[str, NDArray[np.float32]]:
     return load_file(store.run(run).path / "final.safetensors")
 
 
-def test_every_round_of_every_arm_has_a_row(pruned: Store) -> None:
-    frame = read_results(pruned, "pruned").rounds
+def test_every_round_of_every_arm_has_a_row(pruned_by_rounds: Store) -> None:
+    frame = read_results(pruned_by_rounds, "pruned").rounds
     assert dict(frame.schema) == ROUNDS
     assert frame.select("arm", "seed", "round").rows() == [
         *(("ticket", seed, r) for seed in (0, 1) for r in (0, 1, 2)),
@@ -38,16 +38,16 @@ def test_every_round_of_every_arm_has_a_row(pruned: Store) -> None:
         *(("first", seed, r) for seed in (0, 1) for r in (0, 1)),
         *(("wild", seed, r) for seed in (0, 1) for r in (0, 1, 2)),
     ]
-    ticket, control = rows(pruned, "ticket"), rows(pruned, "ticket random")
+    ticket, control = rows(pruned_by_rounds, "ticket"), rows(pruned_by_rounds, "ticket random")
     same = [a["run"] == b["run"] for a, b in zip(ticket, control, strict=True)]
     assert same == [True, True, False] * 2
 
 
 @pytest.mark.parametrize("arm", ["ticket", "ticket random", "first"])
-def test_figures_are_those_of_the_files(pruned: Store, arm: str) -> None:
-    for row in rows(pruned, arm):
-        run = pruned.run(row["run"])
-        found = weights(pruned, row["run"])
+def test_figures_are_those_of_the_files(pruned_by_rounds: Store, arm: str) -> None:
+    for row in rows(pruned_by_rounds, arm):
+        run = pruned_by_rounds.run(row["run"])
+        found = weights(pruned_by_rounds, row["run"])
         nonzero = {name: np.count_nonzero(found[name]) for name in SIZES}
         assert row["kept"] == sum(nonzero.values()) / TOTAL
         assert json.loads(row["layers"]) == {name: n / SIZES[name] for name, n in nonzero.items()}
@@ -66,28 +66,30 @@ def test_figures_are_those_of_the_files(pruned: Store, arm: str) -> None:
         if row["round"] > 0:
             masks = load_file(run.path / "masks.safetensors")
             assert {name: mask.sum() for name, mask in masks.items()} == nonzero
-    assert {row["dead"] > 0 for row in rows(pruned, arm) if row["kept"] < 0.1} == {True}
+    assert {row["dead"] > 0 for row in rows(pruned_by_rounds, arm) if row["kept"] < 0.1} == {True}
 
 
-def test_trained_counts_the_steps_after_the_pruning(pruned: Store) -> None:
-    for row in rows(pruned, "ticket"):
+def test_trained_counts_the_steps_after_the_pruning(pruned_by_rounds: Store) -> None:
+    for row in rows(pruned_by_rounds, "ticket"):
         epochs = 2 if row["round"] else 3  # rewound to the first epoch
         assert (row["steps"], row["epochs"]) == (epochs * STEPS_PER_EPOCH, epochs)
         assert row["trained"] is True
-        assert pruned.run(row["run"]).status()["gradient_evaluations"] == row["steps"]
-    assert {(row["steps"], row["trained"]) for row in rows(pruned, "first")} == {(27, True)}
+        assert pruned_by_rounds.run(row["run"]).status()["gradient_evaluations"] == row["steps"]
+    assert {(row["steps"], row["trained"]) for row in rows(pruned_by_rounds, "first")} == {
+        (27, True)
+    }
 
 
-def test_rounds_after_a_divergence_were_not_trained(pruned: Store) -> None:
-    for row in rows(pruned, "wild"):
+def test_rounds_after_a_divergence_were_not_trained(pruned_by_rounds: Store) -> None:
+    for row in rows(pruned_by_rounds, "wild"):
         assert row["status"] == "diverged"
         assert (row["trained"], row["steps"] > 0) == ((row["round"] == 0,) * 2)
         if row["round"] > 0:
             assert row["kept"] is row["dead"] is row["nonzero_flops"] is row["layers"] is None
 
 
-def test_runs_have_the_figures_of_their_last_round(pruned: Store) -> None:
-    results = read_results(pruned, "pruned")
+def test_runs_have_the_figures_of_their_last_round(pruned_by_rounds: Store) -> None:
+    results = read_results(pruned_by_rounds, "pruned")
     last = {row["run"]: row for row in results.rounds.to_dicts() if row["round"] > 0}
     for run in results.runs.to_dicts():
         for name in ("kept", "effective_density", "dead", "zombies", "nonzero_flops"):
@@ -101,15 +103,17 @@ def test_dense_runs_have_no_sparsity(small: Store) -> None:
     assert results.runs["kept"].null_count() == len(results.runs)
 
 
-def test_sql_has_the_same_rows(pruned: Store) -> None:
-    found = query(pruned, "SELECT * EXCLUDE study FROM rounds WHERE study = 'pruned'")
-    assert found.equals(read_results(pruned, "pruned").rounds)
-    kept = query(pruned, "SELECT max(kept) AS kept FROM runs JOIN rounds USING (run, kept)")
+def test_sql_has_the_same_rows(pruned_by_rounds: Store) -> None:
+    found = query(pruned_by_rounds, "SELECT * EXCLUDE study FROM rounds WHERE study = 'pruned'")
+    assert found.equals(read_results(pruned_by_rounds, "pruned").rounds)
+    kept = query(
+        pruned_by_rounds, "SELECT max(kept) AS kept FROM runs JOIN rounds USING (run, kept)"
+    )
     assert kept["kept"].item() == 0.5
 
 
-def test_a_round_that_is_missing(pruned: Store, tmp_path: Path) -> None:
-    shutil.copytree(pruned.root, tmp_path / "out")
+def test_a_round_that_is_missing(pruned_by_rounds: Store, tmp_path: Path) -> None:
+    shutil.copytree(pruned_by_rounds.root, tmp_path / "out")
     store = Store(tmp_path / "out")
     dense, first, last = rows(store, "ticket")[:3]
     shutil.rmtree(store.run(last["run"]).path)

@@ -49,11 +49,12 @@ def recovery_charts(panel: Panel, found: Sequence[Pruning], place: Sequence[str]
     once = _pruned_once(panel, found)
     if not found and len({round(kept, 4) for _, kept in once}) < 2:
         return []
-    return [
+    charts = [
         _chart(panel, metric, found, once, place)
         for metric in reversed(COMPARED)
         if metric in panel.metrics
     ]
+    return [chart for chart in charts if chart.layers]
 
 
 def kept_axis(values: Sequence[float]) -> Axis:
@@ -128,9 +129,13 @@ def _dense(
     """Names, looks and figures of the dense networks: the arms without a sparsity, and those that
     were pruned, if they are not among them.
     """
-    arms = [(arm, arm.selected) for arm in panel.arms if arm.selected and not _kept(arm.selected)]
-    dense = [(arm.name, arm.style, point) for arm, point in arms]
-    known = {frozenset(run["run"] for run in point.runs) for _, point in arms}
+    by_rounds = {pruning.arm.name for pruning in found}
+    dense = [
+        (arm.name, arm.style, arm.selected)
+        for arm in panel.arms
+        if arm.selected and _kept(arm.selected) is None and arm.name not in by_rounds
+    ]
+    known = {frozenset(run["run"] for run in point.runs) for *_, point in dense}
     others = {each.dense.ids: each for each in reversed(found) if each.dense.ids not in known}
     for pruning in reversed(others.values()):
         alone = len(others) == 1

@@ -45,7 +45,7 @@ def round_charts(panel: Panel, found: Sequence[Pruning], panels: Sequence[Panel]
         return []
     place = [panel.task, panel.model] if len(panels) > 1 else []
     charts = recovery_charts(panel, members, place)
-    return charts + [_layer_chart(each) for each in members if len(each.from_dense) > 1]
+    return charts + [chart for each in members if (chart := _layer_chart(each))]
 
 
 def round_tables(results: StudyResults, found: Sequence[Pruning]) -> list[Table]:
@@ -211,21 +211,25 @@ def _layer_table(found: Sequence[Pruning]) -> Table:
     )
 
 
-def _layer_chart(pruning: Pruning) -> Chart:
-    rounds = [(each.kept, _layer_densities(each)) for each in pruning.from_dense]
-    known = [(100 * kept, layers) for kept, layers in rounds if kept is not None and layers]
-    x = kept_axis([kept for kept, _ in known] or [100.0])
-    names = list(known[0][1]) if known else []
+def _layer_chart(pruning: Pruning) -> Chart | None:
+    """Return the densities from round to round, if they are known of more than one."""
+    known = [
+        (100 * each.kept, layers)
+        for each in pruning.from_dense
+        if each.kept is not None and (layers := _layer_densities(each))
+    ]
+    if len(known) < 2:
+        return None
+    x = kept_axis([kept for kept, _ in known])
     lines = []
-    for index, name in enumerate(names):
+    for index, name in enumerate(known[0][1]):
         y = [100 * layers[name] for _, layers in known]
         drawn = [value if value > 0 or not x.log else None for value in y]
         nothing = [None] * len(y)
         style = Style(index, index)
-        lines.append(Line(name, style, [k for k, _ in known], drawn, nothing, nothing, True))
+        lines.append(Line(name, style, [kept for kept, _ in known], drawn, nothing, nothing, True))
     limits = padded(finite(value for line in lines for value in line.y), x.log)
-    last = known[-1][1] if known else {}
-    words = "; ".join(f"{name} {kept_text(value)}" for name, value in last.items())
+    words = "; ".join(f"{name} {kept_text(value)}" for name, value in known[-1][1].items())
     return Chart(
         name=slug("layer-density", pruning.panel.task, pruning.panel.model, pruning.arm.name),
         title=f"Density by layer of {pruning.arm.name}: {pruning.panel.title}",
