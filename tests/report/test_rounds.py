@@ -98,7 +98,8 @@ def test_charts(tickets):
     assert ticket.y == pytest.approx([100 * DENSE.mean()] * 2 + [100 * FADED.mean()])
     half = 100 * stats.t.ppf(0.975, 3) * stats.sem(FADED)
     assert ticket.high[2] - ticket.y[2] == pytest.approx(half) == ticket.y[2] - ticket.low[2]
-    assert (control.x, control.y) == (pytest.approx([10]), pytest.approx([50]))
+    assert control.y == pytest.approx([50])
+    assert 10 < control.x[0] < 10.5  # beside the ticket's mark
     assert accuracy.x.log and accuracy.x.limits[0] > 100 > 10 > accuracy.x.limits[1]
     assert "imp random 50.00" in accuracy.description
     assert [line.label for line in layers.layers] == ["first.weight", "last.weight"]

@@ -1,5 +1,6 @@
 """What networks are worth against the fraction of their weights that is kept."""
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -30,6 +31,9 @@ from thalweg.study.statistics import Interval, mean_interval
 
 DENSE = Style(6, 1)
 """Look of the dense networks where they are no arm of the study."""
+
+ASIDE = 0.015
+"""Share of the axis by which marks at the same percentage are moved apart."""
 
 KEPT = "Weights kept (%)"
 
@@ -82,18 +86,19 @@ def _chart(
         for name, style, interval in _dense(panel, found, metric)
     ]
     words = [f"{line.label} {line.y[0]:.4g}" for line in layers if isinstance(line, Line)]
+    aside = _Aside(x)
     for pruning in found:
         known = [
             (100 * each.kept, mean_interval(values))
             for each in pruning.from_dense
             if each.kept is not None and (values := each.as_point().values(metric))
         ]
-        layers += _pruned(pruning.arm, metric, known)
+        layers += _pruned(pruning.arm, metric, known, aside)
         words += _ends(pruning.arm, metric, known)
     for arm, kept in once:
         values = arm.selected.values(metric) if arm.selected else []
         known = [(100 * kept, mean_interval(values))] if values else []
-        layers += _pruned(arm, metric, known)
+        layers += _pruned(arm, metric, known, aside)
         words += _ends(arm, metric, known)
     return Chart(
         name=slug(RECOVERY if found else "recovery", *place, *_suffix(metric)),
@@ -156,14 +161,42 @@ def _across(
     return Line(name, style, limits, [mean] * 2, [low] * 2, [high] * 2)
 
 
-def _pruned(arm: Arm, metric: str, known: Sequence[tuple[float, Interval]]) -> list[Layer]:
+class _Aside:
+    """Moves marks that would cover each other aside, a little each.
+
+    Args:
+        axis: The horizontal axis.
+    """
+
+    def __init__(self, axis: Axis) -> None:
+        assert axis.limits is not None
+        self._log = axis.log
+        self._high, self._low = axis.limits
+        self._taken: Counter[str] = Counter()
+
+    def place(self, kept: float) -> float:
+        """Return where a percentage is drawn: itself the first time."""
+        key = f"{kept:.2g}"
+        number = self._taken[key]
+        self._taken[key] += 1
+        if self._log:
+            return float(kept * (self._high / self._low) ** (ASIDE * number))
+        return kept + ASIDE * number * (self._high - self._low)
+
+
+def _pruned(
+    arm: Arm, metric: str, known: Sequence[tuple[float, Interval]], aside: _Aside
+) -> list[Layer]:
     """A line with a band, or a single mark with its interval."""
     points = [(kept, _ordinates(metric, interval)) for kept, interval in known]
     if not finite(mean for _, (mean, _, _) in points):
         return []
     if len(points) > 1:
         means, lows, highs = zip(*(figures for _, figures in points), strict=True)
-        return [Line(arm.name, arm.style, [kept for kept, _ in points], means, lows, highs, True)]
+        x = [kept for kept, _ in points]
+        for kept in x:
+            aside.place(kept)
+        return [Line(arm.name, arm.style, x, means, lows, highs, True)]
     ((kept, interval),) = known
     mean, low, high = _ordinates(metric, interval)
     assert mean is not None
@@ -171,7 +204,7 @@ def _pruned(arm: Arm, metric: str, known: Sequence[tuple[float, Interval]]) -> l
         Points(
             arm.name,
             arm.style,
-            [kept],
+            [aside.place(kept)],
             [mean],
             "dot",
             [

@@ -30,7 +30,7 @@ LEAD = (
     "Every round prunes the network that the round before it trained, rewinds what is left and "
     "trains it again: mean over seeds with the 95 % Student t band, against the percentage of the "
     "weights kept. Dense networks lie across. A control, which stands in for the ticket in the "
-    "last round alone, is a single mark."
+    "last round alone, is a single mark; marks that would cover each other stand side by side."
 )
 
 _METRICS = ("test_accuracy", "test_loss", "validation_accuracy", "validation_loss")
