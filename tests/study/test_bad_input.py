@@ -260,7 +260,7 @@ CASES = [
     ),
     in_section(
         "sparsity",
-        'name = "magnitude"\nkeep = 0.5\nafter_epoch = 2',
+        'name = "one_shot"\nkeep = 0.5\nafter_epoch = 2',
         "sparsity.after_epoch = 2: must be less than the 2 epochs of training, some of which must "
         "follow the pruning",
     ),

@@ -177,8 +177,7 @@ class Oracle:
         self._count(Asked(products=1), active)
         with self._viewed():
             found = multiply(self._cohort, self._batch(None), V)
-        if self._cohort.mask is not None:
-            found = found.masked_fill(~self._cohort.mask, 0)
+        self._cohort.mask_(found)
         self._still_frozen(found)
         return found
 

@@ -222,9 +222,11 @@ class Training:
         """Take up the state that `row_state` returned; every row must come from the same epoch."""
         self.cohort.load_state(row, state["weights"])
         if state.get("mask") is not None:
-            if self.cohort.mask is None:
-                self.cohort.mask = torch.ones_like(self.cohort.W, dtype=torch.bool)
-            self.cohort.mask[row] = state["mask"]
+            mask = self.cohort.mask
+            opened = torch.ones_like(self.cohort.W, dtype=torch.bool)
+            mask = opened if mask is None else mask.clone()
+            mask[row] = state["mask"]
+            self.cohort.mask = mask
         if self.settings.constraint is not None:
             self.settings.constraint.load_row_state(row, state["constraint"])
         self._optimizer.load_row_state(row, state["optimizer"])

@@ -1,7 +1,7 @@
 """Train one cohort from spec to store."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from math import isfinite
@@ -393,7 +393,7 @@ def _finish(
             **sparsity,
             **record,
         }
-        masks = _masks(training, specs[row], row)
+        masks = _masks(training, specs[row], row, weights)
         run.finish(status, training.metrics[row], confusion, weights, masks)
     for run in runs:
         run.drop_checkpoints()
@@ -410,11 +410,17 @@ def _sparsity(training: Training, spec: RunSpec, row: int) -> dict[str, Any]:
     return {"sparsity": {"round": spec.round, **found, **extra}}
 
 
-def _masks(training: Training, spec: RunSpec, row: int) -> dict[str, Tensor] | None:
-    """Return the mask that a run ends with, of the parameters that were pruned."""
-    mask = training.cohort.mask
-    if mask is None or spec.sparsity is None:
+def _masks(
+    training: Training, spec: RunSpec, row: int, weights: Mapping[str, Tensor]
+) -> dict[str, Tensor] | None:
+    """Return the mask that a run ends with, of the parameters that its sparsity is about; where
+    none was held, it is that of the weights that are not 0.
+    """
+    if spec.sparsity is None:
         return None
     names = spec.sparsity_options.names(training.cohort.module)
+    mask = training.cohort.mask
+    if mask is None:
+        return {name: weights[name] != 0 for name in names}
     views = training.cohort.layout.views(mask[row])
     return {name: views[name] for name in names}

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from thalweg.errors import InputError
 from thalweg.sparsity.options import CriterionName, ParameterOptions, ScopeName
 from thalweg.validation import unknown
 
@@ -117,6 +118,13 @@ class RoundsOptions(ParameterOptions):
                 f"{self.rewind!r} rewinds no weights"
             )
         return self
+
+    def check_length(self, epochs: int) -> None:
+        if self.start.unit == "epoch" and self.start.count >= epochs:
+            raise InputError(
+                f"sparsity.rewind = {self.rewind!r}: must be less than the {epochs} epochs of "
+                "training, some of which must follow the pruning"
+            )
 
     @property
     def start(self) -> Rewind:

@@ -60,8 +60,6 @@ class Sparsifier(Constraint):
 
     def __init__(self, setting: Setting, options: Sequence[Any]) -> None:
         cohort = setting.cohort
-        for each in options:
-            each.check_length(setting.steps // setting.steps_per_epoch)
         self.setting = setting
         self._options = options
         self.names = [each.names(cohort.module) for each in options]

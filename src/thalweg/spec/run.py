@@ -18,6 +18,7 @@ from thalweg.optim.registry import OPTIMIZERS, averages_iterates, check_optimize
 from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry, check_keywords, source_digest
 from thalweg.sparsity import ROUNDS, SPARSITIES, RoundsOptions
+from thalweg.sparsity.options import ParameterOptions
 from thalweg.spec.named import Named, split_name
 from thalweg.validation import Options, unknown, validate
 
@@ -117,7 +118,7 @@ class RunSpec:
         checked = validate(TrainOptions, train, "train", ["schedule", "augment", "average"])
         sparsity = _optional(SPARSITIES, table.get("sparsity"), "sparsity")
         if sparsity is not None:
-            _check_room(sparsity, checked.epochs)
+            _sparsity_options(sparsity).check_length(checked.epochs)
         return cls(
             task=_parse_named(TASKS, table["task"], "task"),
             model=_parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
@@ -161,12 +162,10 @@ class RunSpec:
         }
 
     @property
-    def sparsity_options(self) -> Any:
+    def sparsity_options(self) -> ParameterOptions:
         """The checked options of the sparsity, of whatever kind it is."""
         assert self.sparsity is not None
-        kind = SPARSITIES[self.sparsity.name].options
-        assert kind is not None
-        return validate(kind, self.sparsity.options)
+        return _sparsity_options(self.sparsity)
 
     @cached_property
     def rounds(self) -> RoundsOptions | None:
@@ -210,21 +209,11 @@ class RunSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _check_room(sparsity: Named, epochs: int) -> None:
-    """Refuse a pruning after which nothing would be trained."""
-    options = sparsity.options
-    if sparsity.name == ROUNDS:
-        start = validate(RoundsOptions, options).start
-        late = start.unit == "epoch" and start.count >= epochs
-        key, value = "rewind", options["rewind"]
-    else:
-        late = options.get("after_epoch", 0) >= epochs
-        key, value = "after_epoch", options.get("after_epoch")
-    if late:
-        raise InputError(
-            f"sparsity.{key} = {value!r}: must be less than the {epochs} epochs of training, some "
-            "of which must follow the pruning"
-        )
+def _sparsity_options(sparsity: Named) -> ParameterOptions:
+    kind = SPARSITIES[sparsity.name].options
+    assert kind is not None
+    assert issubclass(kind, ParameterOptions)
+    return validate(kind, sparsity.options)
 
 
 def _parse_named(registry: Registry[Any], table: Any, path: str, also: Sequence[str] = ()) -> Named:

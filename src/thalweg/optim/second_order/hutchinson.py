@@ -22,6 +22,5 @@ def hessian_diagonal(
         for seed in cohort.seeds
     ]
     z = torch.stack(draws).to(W).mul_(2).sub_(1)
-    if cohort.mask is not None:
-        z.masked_fill_(~cohort.mask, 0)
+    cohort.mask_(z)
     return oracle.product(z, active).mul_(z)

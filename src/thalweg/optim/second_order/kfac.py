@@ -133,9 +133,7 @@ class KFACRows(RowsWithState):
                 views[block.bias].copy_(step[:, :, -1])
                 step = step[:, :, :-1]
             views[name].copy_(step.reshape(views[name].shape))
-        if self.cohort.mask is not None:
-            D.masked_fill_(~self.cohort.mask, 0)
-        return D
+        return self.cohort.mask_(D)
 
 
 def _mean_eigenvalue(A: Tensor) -> Tensor:

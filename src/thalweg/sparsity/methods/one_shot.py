@@ -6,6 +6,7 @@ from pydantic import Field
 from torch import Tensor
 
 from thalweg.cohort import Cohort, Oracle
+from thalweg.errors import InputError
 from thalweg.sparsity.options import CriterionName, ScopeName, SparsityOptions
 from thalweg.sparsity.sparsifier import Setting, Sparsifier, open_mask
 from thalweg.sparsity.tickets import choose_mask
@@ -22,6 +23,13 @@ class OneShotOptions(SparsityOptions):
     after_epoch: int = Field(default=0, ge=0)
     criterion: CriterionName = "magnitude"
     scope: ScopeName = "global"
+
+    def check_length(self, epochs: int) -> None:
+        if self.after_epoch >= epochs:
+            raise InputError(
+                f"sparsity.after_epoch = {self.after_epoch}: must be less than the {epochs} epochs "
+                "of training, some of which must follow the pruning"
+            )
 
 
 class OneShot(Sparsifier):
