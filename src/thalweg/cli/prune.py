@@ -1,6 +1,5 @@
 """The command that prunes: prune."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
