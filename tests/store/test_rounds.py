@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from thalweg import Results
 from thalweg.store import Store
 from thalweg.store.assemble import read_results
 from thalweg.store.query import query
@@ -105,7 +106,7 @@ def test_dense_runs_have_no_sparsity(small: Store) -> None:
 
 def test_sql_has_the_same_rows(pruned_by_rounds: Store) -> None:
     found = query(pruned_by_rounds, "SELECT * EXCLUDE study FROM rounds WHERE study = 'pruned'")
-    assert found.equals(read_results(pruned_by_rounds, "pruned").rounds)
+    assert found.equals(Results("pruned", pruned_by_rounds, {}).rounds())
     kept = query(
         pruned_by_rounds, "SELECT max(kept) AS kept FROM runs JOIN rounds USING (run, kept)"
     )
