@@ -9,7 +9,7 @@ import torch
 from thalweg import sparsity
 from thalweg.cohort.planner import Plan, plan
 from thalweg.errors import InputError
-from thalweg.execute.models import find_traits, load_named_task
+from thalweg.execute.models import check_sparsity, find_traits, load_named_task
 from thalweg.execute.options import Resources
 from thalweg.optim import averaging
 from thalweg.optim.registry import needs_own_cohort, structure
@@ -103,6 +103,8 @@ def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
             f"{spec.task.name!r}, which has no classes"
         )
     _check_rewind(spec, len(task.train))
+    if spec.sparsity is not None:
+        check_sparsity(spec.task, spec.model, spec.sparsity, resources.data)
     return plan(
         find_traits(spec.task, spec.model, resources.data),
         len(task.train) if size == "full" else int(size),

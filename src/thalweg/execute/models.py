@@ -7,8 +7,12 @@ import torch
 
 from thalweg.cohort.planner import Traits, examine
 from thalweg.data import Task, load_task
+from thalweg.errors import InputError
 from thalweg.models import build_model
+from thalweg.sparsity import select
+from thalweg.sparsity.allocation.counting import kept
 from thalweg.spec import Named, RunSpec
+from thalweg.spec.run import sparsity_options
 
 
 @lru_cache(maxsize=4)
@@ -27,6 +31,28 @@ def find_traits(task: Named, model: Named, data: Path | None) -> Traits:
     loaded = load_named_task(task, data)
     module = build_model(model.name, dict(model.options), loaded.shape, loaded.outputs, 0, None)
     return examine(module, loaded.shape)
+
+
+@lru_cache(maxsize=256)
+def check_sparsity(task: Named, model: Named, sparsity: Named, data: Path | None) -> None:
+    """Check that a network has the weights a sparsity is about, and that it can share them out.
+
+    Raises:
+        InputError: A pattern matches nothing, no weight would be left, or the scope does not fit.
+    """
+    loaded = load_named_task(task, data)
+    module = build_model(model.name, dict(model.options), loaded.shape, loaded.outputs, 0, None)
+    options = sparsity_options(sparsity)
+    sizes = {name: module.get_parameter(name).detach() for name in options.names(module)}
+    weights = sum(weight.numel() for weight in sizes.values())
+    keep = getattr(options, "keep", 1.0)
+    for fraction in keep if isinstance(keep, list) else [keep]:
+        if kept(fraction, weights) == 0:
+            raise InputError(
+                f"sparsity.keep = {fraction:g}: would leave none of the {weights} weights"
+            )
+        scores = {name: torch.zeros_like(weight) for name, weight in sizes.items()}
+        select(scores, fraction, getattr(options, "scope", "global"))
 
 
 def build_spec_model(spec: RunSpec, task: Task, seed: int | None = None) -> torch.nn.Module:

@@ -118,7 +118,7 @@ class RunSpec:
         checked = validate(TrainOptions, train, "train", ["schedule", "augment", "average"])
         sparsity = _optional(SPARSITIES, table.get("sparsity"), "sparsity")
         if sparsity is not None:
-            _sparsity_options(sparsity).check_length(checked.epochs)
+            sparsity_options(sparsity).check_length(checked.epochs)
         return cls(
             task=_parse_named(TASKS, table["task"], "task"),
             model=_parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
@@ -163,9 +163,9 @@ class RunSpec:
 
     @property
     def sparsity_options(self) -> ParameterOptions:
-        """The checked options of the sparsity, of whatever kind it is."""
+        """The checked options of the sparsity."""
         assert self.sparsity is not None
-        return _sparsity_options(self.sparsity)
+        return sparsity_options(self.sparsity)
 
     @cached_property
     def rounds(self) -> RoundsOptions | None:
@@ -209,7 +209,8 @@ class RunSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _sparsity_options(sparsity: Named) -> ParameterOptions:
+def sparsity_options(sparsity: Named) -> ParameterOptions:
+    """Return the checked options of a sparsity, of whatever kind it is."""
     kind = SPARSITIES[sparsity.name].options
     assert kind is not None
     assert issubclass(kind, ParameterOptions)

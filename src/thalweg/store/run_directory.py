@@ -94,7 +94,8 @@ class RunDirectory:
         write_json(self.path / "spec.json", spec)
         message = "the run it is pruned from diverged"
         nothing = dict.fromkeys([*costs, "flops", "epochs", "steps"], 0)
-        write_json(self.path / "status.json", {**status, **nothing, "message": message})
+        kept = {key: value for key, value in status.items() if key != "sparsity"}
+        write_json(self.path / "status.json", {**kept, **nothing, "message": message})
 
     def finish(
         self,
