@@ -23,7 +23,7 @@ def cohorts(write_study: Callable[..., Path]) -> list[CohortPlan]:
 
 def follow(progress: Progress, cohorts: list[CohortPlan]) -> None:
     """Tell of a first cohort that ends and a second one in its second epoch."""
-    progress.start(cohorts, 5, 9)
+    progress.start(12, 5, 9)
     for worker, cohort in enumerate(cohorts):
         progress.begin(worker, cohort)
         progress.update(worker, {"epoch": 0, "loss": None})

@@ -60,15 +60,18 @@ def execute(
     rounds = sorted({spec.round for spec in unique.values()})
     with _Workers(store, resources, progress, wanted, len(rounds)) as workers:
         for number in rounds:
-            progress.count(len(outcome.reused) + len(outcome.trained), len(unique))
             mates = {i: spec for i, spec in unique.items() if spec.round == number}
-            _execute_round(mates, store, workers, outcome)
+            _execute_round(mates, unique, store, workers, outcome)
     progress.finish()
     return outcome
 
 
 def _execute_round(
-    mates: dict[str, RunSpec], store: Store, workers: "_Workers", outcome: Outcome
+    mates: dict[str, RunSpec],
+    every: dict[str, RunSpec],
+    store: Store,
+    workers: "_Workers",
+    outcome: Outcome,
 ) -> None:
     """Train the runs that have been pruned so many times; those before them are complete."""
     pending = {i: spec for i, spec in mates.items() if not store.run(i).is_complete()}
@@ -76,6 +79,9 @@ def _execute_round(
         if spec.parent is not None and not _follow(spec, store, outcome):
             del pending[run_id]
     while pending:
+        done = {*outcome.reused, *outcome.trained, *outcome.failed}
+        left = sum(spec.train.epochs for i, spec in every.items() if i not in done)
+        workers.progress.start(left, len(done) - len(outcome.failed), len(every))
         workers.train(plan_cohorts(list(mates.values()), store, workers.resources, pending))
         for run_id in list(pending):
             status = store.run(run_id).status()
@@ -143,7 +149,6 @@ class _Workers:
         """Train cohorts, several at a time."""
         if not cohorts:
             return
-        self.progress.start(cohorts)
         if min(self.resources.jobs, len(cohorts)) == 1:
             with use_threads(self.resources.threads):
                 for cohort in cohorts:

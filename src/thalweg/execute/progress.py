@@ -1,7 +1,6 @@
 """The progress of an execution, on a terminal or line by line in a log."""
 
 import time
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,17 +57,14 @@ class Progress:
     ) -> None:
         self._live.stop()
 
-    def count(self, complete: int, runs: int) -> None:
-        """Of all ``runs`` so many are complete."""
+    def start(self, epochs: int, complete: int, runs: int) -> None:
+        """So many epochs are to be trained from here on; ``complete`` of all ``runs`` need none."""
         self._done, self._runs = complete, runs
-
-    def start(self, cohorts: Sequence[CohortPlan]) -> None:
-        """Training of these cohorts begins."""
-        epochs = sum(c.specs[0].train.epochs * len(c.specs) for c in cohorts)
         if self._total is None:
             self._total = self._bars.add_task("all runs", total=epochs, note="")
         else:
-            self._bars.update(self._total, total=epochs, completed=0)
+            done = self._bars.tasks[0].completed
+            self._bars.update(self._total, total=done + epochs)
         self._note()
 
     def begin(self, worker: int, cohort: CohortPlan) -> None:

@@ -106,7 +106,7 @@ class TorchOptimizer(RowOptimizer):
         for row, optimizer in enumerate(self._optimizers):
             chosen = self._cohort.layout.views(where[row]).values()
             for (parameter, _), part in zip(self._gradients[row], chosen, strict=True):
-                for tensor in optimizer.state[parameter].values():
+                for tensor in optimizer.state.get(parameter, {}).values():
                     if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
                         tensor.masked_fill_(part, 0)
 
