@@ -1,5 +1,5 @@
-"""The step of each rule that PyTorch has too, without the gradient: K networks of the size of
-LeNet-5 (44,426 weights) as rows of one matrix, against a loop over K ``torch.optim`` optimizers.
+"""The step of each rule that PyTorch or pytorch_optimizer has too, without the gradient: K networks
+of the size of LeNet-5 (44,426 weights) as rows of one matrix, against a loop over K optimizers.
 
 The contestants take turns; the table has the median time of a step and the median of the ratios
 that were measured one right after the other, with its range.
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pytorch_optimizer as zoo
 import torch
 
 from benchmarks.harness import compare, machine, spread, thread_count, timed
@@ -17,6 +18,7 @@ from thalweg.cohort import AutogradBackend, Cohort, Oracle
 from thalweg.data import Split
 from thalweg.models import build_model
 from thalweg.optim.registry import bind_optimizer
+from thalweg.optim.zoo import construct
 
 Words = dict[str, Any]
 COUNTERPARTS: dict[str, tuple[Words, Callable[..., torch.optim.Optimizer], Words]] = {
@@ -36,6 +38,17 @@ COUNTERPARTS: dict[str, tuple[Words, Callable[..., torch.optim.Optimizer], Words
     "adamax": ({}, torch.optim.Adamax, {}),
     "nadam": ({}, torch.optim.NAdam, {}),
     "radam": ({}, torch.optim.RAdam, {}),
+    "lion": ({}, zoo.Lion, {}),
+    "signsgd": ({"lr": 1e-3, "momentum": 0.9}, zoo.SignSGD, {"momentum": 0.9}),
+    "adan": ({}, zoo.Adan, {}),
+    "lamb": ({}, zoo.Lamb, {}),
+    "lars": ({"lr": 1e-3}, zoo.LARS, {"lr": 1e-3}),
+    "prodigy": ({}, zoo.Prodigy, {}),
+    "schedule_free_sgd": ({"lr": 1e-3}, zoo.ScheduleFreeSGD, {"lr": 1e-3}),
+    "schedule_free_adamw": ({}, zoo.ScheduleFreeAdamW, {}),
+    "shampoo": ({}, zoo.Shampoo, {"momentum": 0.9, "preconditioning_compute_steps": 10}),
+    "soap": ({}, zoo.SOAP, {"precondition_frequency": 10}),
+    "muon": ({}, zoo.Muon, {}),
 }
 
 
@@ -57,9 +70,10 @@ def theirs(
 ) -> Callable[[], None]:
     optimizers = []
     for module in networks(rows):
-        for parameter in module.parameters():
+        parameters = list(module.parameters())
+        for parameter in parameters:
             parameter.grad = torch.randn_like(parameter)
-        optimizers.append(factory(module.parameters(), **words))
+        optimizers.append(construct(factory, parameters, words))
 
     def step() -> None:
         for optimizer in optimizers:
@@ -75,7 +89,7 @@ def repeated(step: Callable[[], None], steps: int) -> None:
 
 def row_of(name: str, rows: int, rounds: int) -> str:
     own, factory, words = COUNTERPARTS[name]
-    contestants = {"torch": theirs(factory, words, rows), "ours": ours(name, own, rows)}
+    contestants = {"theirs": theirs(factory, words, rows), "ours": ours(name, own, rows)}
     steps = max(2, 64 // rows)
     for step in contestants.values():
         step()  # allocates
@@ -98,7 +112,7 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 32])
     arguments = parser.parse_args()
     print(f"{machine()}; torch {torch.__version__}; {arguments.threads} threads\n")
-    print("| rule | K | torch.optim µs | ours µs | times as fast (min–max) |")
+    print("| rule | K | theirs µs | ours µs | times as fast (min–max) |")
     print("|---|--:|--:|--:|--:|")
     with thread_count(arguments.threads), torch.no_grad():
         for rows in arguments.rows:

@@ -24,6 +24,7 @@ from thalweg.report.formats import (
     metric_interval,
     metric_name,
 )
+from thalweg.report.levels import levels
 from thalweg.report.panels import Arm, Panel, Point
 from thalweg.report.rounds import COMPARED, Pruning, kept_text, shown
 from thalweg.store.slug import slug
@@ -87,19 +88,19 @@ def _chart(
     ]
     words = [f"{line.label} {line.y[0]:.4g}" for line in layers if isinstance(line, Line)]
     aside = _Aside(x)
-    for pruning in found:
+    for pruned in levels(found):
         known = [
             (100 * each.kept, mean_interval(values))
-            for each in pruning.from_dense
+            for each in pruned.points
             if each.kept is not None and (values := each.as_point().values(metric))
         ]
-        layers += _pruned(pruning.arm, metric, known, aside)
-        words += _ends(pruning.arm, metric, known)
+        layers += _pruned(pruned.name, pruned.style, metric, known, aside)
+        words += _ends(pruned.name, metric, known)
     for arm, kept in once:
         values = arm.selected.values(metric) if arm.selected else []
         known = [(100 * kept, mean_interval(values))] if values else []
-        layers += _pruned(arm, metric, known, aside)
-        words += _ends(arm, metric, known)
+        layers += _pruned(arm.name, arm.style, metric, known, aside)
+        words += _ends(arm.name, metric, known)
     return Chart(
         name=slug(RECOVERY if found else "recovery", *place, *_suffix(metric)),
         title=f"{metric_name(metric).capitalize()} against weights kept: {panel.title}",
@@ -185,7 +186,11 @@ class _Aside:
 
 
 def _pruned(
-    arm: Arm, metric: str, known: Sequence[tuple[float, Interval]], aside: _Aside
+    name: str,
+    style: Style,
+    metric: str,
+    known: Sequence[tuple[float, Interval]],
+    aside: _Aside,
 ) -> list[Layer]:
     """A line with a band, or a single mark with its interval."""
     points = [(kept, _ordinates(metric, interval)) for kept, interval in known]
@@ -196,19 +201,19 @@ def _pruned(
         x = [kept for kept, _ in points]
         for kept in x:
             aside.place(kept)
-        return [Line(arm.name, arm.style, x, means, lows, highs, True)]
+        return [Line(name, style, x, means, lows, highs, True)]
     ((kept, interval),) = known
     mean, low, high = _ordinates(metric, interval)
     assert mean is not None
     return [
         Points(
-            arm.name,
-            arm.style,
+            name,
+            style,
             [aside.place(kept)],
             [mean],
             "dot",
             [
-                f"{clipped(arm.name)}, {kept_text(kept / 100)} kept: "
+                f"{clipped(name)}, {kept_text(kept / 100)} kept: "
                 + metric_interval(metric, interval.mean, interval.half_width)
             ],
             y_interval=[None if low is None or high is None else (low, high)],
@@ -226,12 +231,12 @@ def _ordinates(metric: str, interval: Interval) -> tuple[Number, Number, Number]
     return shown(metric, interval.mean), low, high
 
 
-def _ends(arm: Arm, metric: str, known: Sequence[tuple[float, Interval]]) -> list[str]:
+def _ends(name: str, metric: str, known: Sequence[tuple[float, Interval]]) -> list[str]:
     if not known:
         return []
     kept, interval = known[-1]
     figure = metric_interval(metric, interval.mean, interval.half_width)
-    return [f"{arm.name} {figure} with {kept_text(kept / 100)} kept"]
+    return [f"{name} {figure} with {kept_text(kept / 100)} kept"]
 
 
 def _y_axis(metric: str, layers: Sequence[Layer]) -> Axis:

@@ -7,7 +7,14 @@ from typing import Any
 
 import polars as pl
 
+from thalweg.report.best_kept import best_kept
+from thalweg.report.best_kept_section import best_kept_charts, best_kept_tables
 from thalweg.report.charts import Axis, Chart, Line, Style, finite, log_ticks, padded
+from thalweg.report.difference_columns import (
+    DIFFERENCE_SCHEMA,
+    difference_column,
+    difference_figures,
+)
 from thalweg.report.formats import count, number, percent
 from thalweg.report.metric_columns import metric_columns, metric_figures, metric_schema
 from thalweg.report.overlap import overlap_table, overlaps
@@ -18,7 +25,6 @@ from thalweg.report.rounds import (
     Pruning,
     Round,
     RoundDifference,
-    difference_text,
     kept_text,
     round_differences,
 )
@@ -45,6 +51,7 @@ def round_charts(panel: Panel, found: Sequence[Pruning], panels: Sequence[Panel]
         return []
     place = [panel.task, panel.model] if len(panels) > 1 else []
     charts = recovery_charts(panel, members, place)
+    charts += best_kept_charts(best_kept(members))
     return charts + [chart for each in members if (chart := _layer_chart(each))]
 
 
@@ -52,6 +59,7 @@ def round_tables(results: StudyResults, found: Sequence[Pruning]) -> list[Table]
     """Return the tables that have a row."""
     tables = [
         _rounds_table(found),
+        *best_kept_tables(best_kept(found)),
         _difference_table(round_differences(found)),
         _layer_table(found),
         overlap_table(overlaps(results, found)),
@@ -138,9 +146,7 @@ def _difference_table(found: Sequence[RoundDifference]) -> Table:
         {
             **_key(each.pruning, each.round),
             "metric": each.metric,
-            "difference_mean": each.paired.interval.mean,
-            "difference_low": each.paired.interval.low,
-            "difference_high": each.paired.interval.high,
+            **difference_figures(each.paired),
             "pairs": each.paired.interval.count,
             "p": each.paired.p,
             "p_adjusted": each.p_adjusted,
@@ -151,7 +157,7 @@ def _difference_table(found: Sequence[RoundDifference]) -> Table:
     columns = [
         *_key_columns(),
         Column("metric", lambda row: row["metric"].replace("_", " "), numeric=False),
-        Column("pruned − dense", _difference_text),
+        difference_column("pruned − dense"),
         Column("pairs", lambda row: str(row["pairs"])),
         Column("p", lambda row: number(row["p"], 2)),
         Column("p, adjusted", lambda row: number(row["p_adjusted"], 2)),
@@ -160,7 +166,7 @@ def _difference_table(found: Sequence[RoundDifference]) -> Table:
     schema = {
         **_KEY_SCHEMA,
         "metric": pl.String,
-        **{f"difference_{figure}": pl.Float64 for figure in ("mean", "low", "high")},
+        **DIFFERENCE_SCHEMA,
         "pairs": pl.Int64,
         "p": pl.Float64,
         "p_adjusted": pl.Float64,
@@ -177,12 +183,6 @@ def _difference_table(found: Sequence[RoundDifference]) -> Table:
         schema,
         columns,
     )
-
-
-def _difference_text(row: dict[str, Any]) -> str:
-    low, high = row["difference_low"], row["difference_high"]
-    half_width = None if low is None else (high - low) / 2
-    return difference_text(row["metric"], row["difference_mean"], half_width)
 
 
 def _layer_densities(each: Round) -> dict[str, float]:

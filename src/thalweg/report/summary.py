@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from thalweg.report.best_kept import best_kept
 from thalweg.report.formats import metric_interval, metric_name, plural
 from thalweg.report.panels import Arm, Panel, Point, panels
 from thalweg.report.rounds import prunings, round_verdicts
@@ -49,7 +50,8 @@ def summary(results: StudyResults, grouped: Sequence[Panel]) -> Summary:
 
 def verdicts(results: StudyResults) -> list[str]:
     """Return what the study says: optimum and stable range of every curve, the cheapest arm for
-    every target, what the last round of every pruning is worth, and what to distrust.
+    every target, the best fraction kept and the worth of the last round of every pruning, and what
+    to distrust.
     """
     grouped = panels(results)
     found = [
@@ -67,7 +69,9 @@ def verdicts(results: StudyResults) -> list[str]:
         if arm.selected and len(arm.points) > 1 and not _has_curve(panel, arm)
     ]
     found += [f"{m.panel.title}: {m.verdict()}" for m in target_reaches(results, grouped)]
-    found += round_verdicts(prunings(results, grouped))
+    pruned = prunings(results, grouped)
+    found += [f"{best.levels.panel.title}: {best.verdict()}" for best in best_kept(pruned)]
+    found += round_verdicts(pruned)
     return [*found, *_edges(grouped), *_selection(grouped)]
 
 
