@@ -11,7 +11,7 @@ import torch
 
 from thalweg.cohort.planner import Plan
 from thalweg.execute import Resources, plan_cohorts
-from thalweg.execute.train_cohort import prepare
+from thalweg.execute.prepare import prepare
 from thalweg.spec import RunSpec
 
 Table = dict[str, Any]

@@ -17,7 +17,7 @@ from benchmarks.harness import compare, fresh, thread_count, timed
 from benchmarks.ours import Table, train_on_all_cores, with_seeds
 from thalweg.cohort.planner import Plan, available_cores
 from thalweg.execute import Resources
-from thalweg.execute.train_cohort import prepare
+from thalweg.execute.prepare import prepare
 from thalweg.spec import RunSpec
 
 RUNS = (1, 2, 4, 8, 16, 32)

@@ -17,7 +17,7 @@ from thalweg.cohort.order import epoch_order
 from thalweg.cohort.planner import Plan
 from thalweg.execute import Resources
 from thalweg.execute.models import load_named_task
-from thalweg.execute.train_cohort import prepare
+from thalweg.execute.prepare import prepare
 from thalweg.models import build_model
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store

@@ -10,7 +10,7 @@ from torch import Tensor
 from thalweg.cohort import Listener, Training
 from thalweg.cohort.planner import Plan
 from thalweg.execute import Resources
-from thalweg.execute.train_cohort import prepare
+from thalweg.execute.prepare import prepare
 from thalweg.spec import RunSpec
 
 WEIGHTS = 64 * 12 + 12 * 10

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from thalweg.execute.execution import use_threads
 from thalweg.execute.grouping import CohortPlan, cohort_key
 from thalweg.execute.options import Resources
-from thalweg.execute.train_cohort import prepare
+from thalweg.execute.prepare import prepare
 
 START_SECONDS = 5.0
 """What starting the worker processes and loading the data costs."""

@@ -15,7 +15,7 @@ from thalweg.cohort.checkpoint import pack, unpack
 from thalweg.errors import InputError
 from thalweg.execute import Resources, plan_cohorts
 from thalweg.execute.grouping import cohort_key
-from thalweg.execute.train_cohort import prepare
+from thalweg.execute.prepare import prepare
 from thalweg.spec import RunSpec
 
 AVERAGES: list[dict[str, Any]] = [

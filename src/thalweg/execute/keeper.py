@@ -1,0 +1,99 @@
+"""What is kept of a training as it goes on, and what is told of it."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from thalweg.cohort import Listener, Training
+from thalweg.errors import ThalwegError
+from thalweg.execute.rounds import END, Wanted, lacking, snapshot_step
+from thalweg.store import RunDirectory
+
+CHECKPOINT_SECONDS = 1.0
+"""Epochs shorter than this share a checkpoint: what a kill can cost is an epoch or a second."""
+
+Notify = Callable[[dict[str, Any]], None]
+"""Receives events: {"event": "epoch", "epoch": …, "epochs": …, "loss": …}."""
+
+
+class StoreError(Exception):
+    """A checkpoint could not be written: the study stops, the run is not to blame."""
+
+
+@contextmanager
+def _stops_the_study() -> Iterator[None]:
+    try:
+        yield
+    except ThalwegError as error:
+        raise StoreError(str(error)) from error
+
+
+class Keeper(Listener):
+    """Saves checkpoints and the snapshots wanted by other runs, and reports progress.
+
+    Args:
+        runs: The cohort's.
+        notify: Told of every epoch.
+        wanted: Snapshots by run.
+        checkpoints: Save checkpoints; without, the training ends with the last snapshot.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[RunDirectory],
+        notify: Notify,
+        wanted: Wanted,
+        checkpoints: bool = True,
+    ) -> None:
+        self._runs = runs
+        self._notify = notify
+        self._lacking = [lacking(run, wanted) for run in runs]
+        self._checkpoints = checkpoints
+        self._saved = time.monotonic()
+
+    def on_start(self, training: Training) -> None:
+        self._tell(training)
+
+    def on_step(self, training: Training) -> None:
+        if any(self._lacking):
+            self._save_snapshots(training)
+
+    def on_epoch(self, training: Training) -> None:
+        now = time.monotonic()
+        if training.finished or now - self._saved >= CHECKPOINT_SECONDS:
+            self._saved = now
+            if self._checkpoints:
+                self._save(training)
+            self._tell(training)
+
+    def _save_snapshots(self, training: Training) -> None:
+        last = training.step == training.settings.epochs * training.steps_per_epoch
+        for row, (run, names) in enumerate(zip(self._runs, self._lacking, strict=True)):
+            for name in list(names):
+                if last if name == END else training.step == snapshot_step(name, training):
+                    names.remove(name)
+                    state = training.row_state(row)
+                    with _stops_the_study():
+                        run.save_snapshot(name, {k: state[k] for k in ("weights", "optimizer")})
+        if not self._checkpoints and not any(self._lacking):
+            training.stop()
+
+    def _save(self, training: Training) -> None:
+        with _stops_the_study():
+            for row, run in enumerate(self._runs):
+                run.save_checkpoint(training.epoch, training.row_state(row))
+            for run in self._runs:
+                run.drop_checkpoints(keep=training.epoch)
+
+    def _tell(self, training: Training) -> None:
+        losses = [metrics[-1].get("test_loss") for metrics in training.metrics if metrics]
+        best = min((loss for loss in losses if loss is not None), default=None)
+        self._notify(
+            {
+                "event": "epoch",
+                "epoch": training.epoch,
+                "epochs": training.settings.epochs,
+                "loss": best,
+            }
+        )

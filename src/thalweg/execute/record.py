@@ -1,0 +1,93 @@
+"""What is recorded of a cohort that has been trained."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from torch import Tensor
+
+from thalweg.cohort import Training
+from thalweg.sparsity.outcome import describe
+from thalweg.spec import RunSpec
+from thalweg.store import RunDirectory
+
+
+def record_results(
+    training: Training,
+    specs: Sequence[RunSpec],
+    runs: Sequence[RunDirectory],
+    record: dict[str, Any],
+) -> None:
+    """Evaluate the runs on all splits and write what they ended with; then their checkpoints go.
+
+    Args:
+        training: The cohort, trained.
+        specs: Of its runs.
+        runs: Where they lie.
+        record: What is noted of the training itself: device, versions, machine.
+    """
+    final = {name: training.evaluate(name) for name in training.task.splits}
+    for row, run in enumerate(runs):
+        losses = [evaluation.loss[row].item() for evaluation in final.values()]
+        diverged = training.diverged_step[row] is not None or not all(map(isfinite, losses))
+        figures: dict[str, Any] = {}
+        confusion: list[dict[str, int]] = []
+        if not diverged:
+            for split, evaluation in final.items():
+                figures[f"{split}_loss"] = evaluation.loss[row].item()
+                if evaluation.accuracy is not None:
+                    figures[f"{split}_accuracy"] = evaluation.accuracy[row].item()
+            if (counts := final["test"].confusion) is not None:
+                confusion = [
+                    {"true": i, "predicted": j, "count": count}
+                    for i, line in enumerate(counts[row].tolist())
+                    for j, count in enumerate(line)
+                ]
+        cost = training.costs[row]
+        with training.judged():
+            weights = training.cohort.state(row)
+            sparsity = _sparsity(training, specs[row], row)
+        status = {
+            "status": "diverged" if diverged else "done",
+            "diverged_step": training.diverged_step[row],
+            "epochs": training.epoch,
+            "steps": training.step,
+            "parameters": training.cohort.layout.size,
+            **cost.as_dict(),
+            "task": training.task.name,
+            "class_names": list(training.task.class_names),
+            **figures,
+            **sparsity,
+            **record,
+        }
+        masks = _masks(training, specs[row], row, weights)
+        run.finish(status, training.metrics[row], confusion, weights, masks)
+    for run in runs:
+        run.drop_checkpoints()
+
+
+def _sparsity(training: Training, spec: RunSpec, row: int) -> dict[str, Any]:
+    """Return what is recorded of a run's sparsity; nothing for a run without one."""
+    if spec.sparsity is None:
+        return {}
+    names = spec.sparsity_options.names(training.cohort.module)
+    found = describe(training.cohort, row, names, training.task.shape)
+    constraint = training.settings.constraint
+    extra = {} if constraint is None else constraint.figures(row)
+    return {"sparsity": {"round": spec.round, **found, **extra}}
+
+
+def _masks(
+    training: Training, spec: RunSpec, row: int, weights: Mapping[str, Tensor]
+) -> dict[str, Tensor] | None:
+    """Return the mask that a run ends with, of the parameters that its sparsity is about; where
+    none was held, it is that of the weights that are not 0.
+    """
+    if spec.sparsity is None:
+        return None
+    names = spec.sparsity_options.names(training.cohort.module)
+    mask = training.cohort.mask
+    if mask is None:
+        return {name: weights[name] != 0 for name in names}
+    views = training.cohort.layout.views(mask[row])
+    return {name: views[name] for name in names}
