@@ -67,10 +67,12 @@ def test_verdicts_are_of_the_last_round(tickets):
 
 
 def test_tables(tickets):
-    rounds, differences, layers, *_ = round_tables(tickets, found(tickets))
-    assert [table.name for table in (rounds, differences, layers)] == [
-        *("rounds", "rounds-against-dense", "layer-densities")
+    tables = {table.name: table for table in round_tables(tickets, found(tickets))}
+    assert list(tables)[:5] == [
+        *("rounds", "best-kept", "best-kept-by-seed", "rounds-against-dense", "layer-densities")
     ]
+    rounds, differences = tables["rounds"], tables["rounds-against-dense"]
+    layers = tables["layer-densities"]
     assert [row[3:5] for row in rounds.rows] == [
         ("dense", f"100{SPACE}%"),
         ("1", f"40{SPACE}%"),
@@ -89,7 +91,8 @@ def test_tables(tickets):
 
 
 def test_charts(tickets):
-    loss, accuracy, layers = pruning_charts(tickets)
+    loss, accuracy, *best, layers = pruning_charts(tickets)
+    assert all(chart.name.startswith("best-kept") for chart in best)
     assert (loss.name, accuracy.name) == ("imp_recovery", "imp_recovery-accuracy")
     dense, ticket, control = accuracy.layers
     assert dense.label == "dense"  # once, though both the arm and the lineages have it
@@ -129,9 +132,10 @@ def test_a_diverged_ticket_breaks_its_line_and_counts(builder):
         made.run("dense", seed, {}, quality=0.9)
         made.prune("imp", seed, [(1, 0.9), (0.5, 0.8), (0.2, 0.7)], status=status)
     results = made.results()
-    _, accuracy, _ = pruning_charts(results)
+    _, accuracy, *_ = pruning_charts(results)
     assert [line.y[-1] for line in accuracy.layers if line.label == "imp"] == [None]
-    rounds, differences, *_ = round_tables(results, found(results))
+    tables = {table.name: table for table in round_tables(results, found(results))}
+    rounds, differences = tables["rounds"], tables["rounds-against-dense"]
     assert rounds.rows[-1][6] == f"median 70.00{SPACE}%" and rounds.rows[-1][-1] == "1"
     (last,) = differences.frame.filter(metric="test_accuracy", round=2).to_dicts()
     assert (last["difference_mean"], last["p"], last["resolved"]) == (-math.inf, 1, False)

@@ -41,6 +41,8 @@ from thalweg.report.rounds_section import LEAD as ROUNDS_LEAD
 from thalweg.report.rounds_section import round_charts, round_tables
 from thalweg.report.search import search_charts
 from thalweg.report.sensitivity import LEARNING_RATE, Sensitivity, axis_name, sensitivities
+from thalweg.report.sizes import LEAD as SIZES_LEAD
+from thalweg.report.sizes import size_charts, size_tables
 from thalweg.report.table import Table
 from thalweg.report.target_section import LEAD, target_charts, target_tables
 from thalweg.report.targets import target_reaches
@@ -105,6 +107,12 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
                 for p in panels
                 if all(pruning.panel is not p for pruning in pruned)
             ),
+        ),
+        Section(
+            "Size of the network",
+            SIZES_LEAD,
+            tuple(Group("", tuple(size_charts(p))) for p in panels),
+            tuple(size_tables(panels)),
         ),
         Section(
             "Learning curves",

@@ -9,12 +9,10 @@ from thalweg.report.charts import (
     Chart,
     Layer,
     Line,
-    Number,
     Points,
     Style,
     finite,
     grid_ticks,
-    log_ticks,
     padded,
 )
 from thalweg.report.formats import (
@@ -25,8 +23,9 @@ from thalweg.report.formats import (
     metric_name,
 )
 from thalweg.report.levels import levels
+from thalweg.report.metric_axis import metric_axis, ordinates
 from thalweg.report.panels import Arm, Panel, Point
-from thalweg.report.rounds import COMPARED, Pruning, kept_text, shown
+from thalweg.report.rounds import COMPARED, Pruning, kept_text
 from thalweg.store.slug import slug
 from thalweg.study.statistics import Interval, mean_interval
 
@@ -35,6 +34,12 @@ DENSE = Style(6, 1)
 
 ASIDE = 0.015
 """Share of the axis by which marks at the same percentage are moved apart."""
+
+FITTING = 8
+"""Series whose legend leaves a chart of the common height room enough."""
+
+LEGEND_ROW = 26
+"""Height of two series in the legend, in CSS pixels."""
 
 KEPT = "Weights kept (%)"
 
@@ -108,8 +113,9 @@ def _chart(
         f"{panel.title}. {'; '.join(words)}.",
         caption="",
         x=x,
-        y=_y_axis(metric, layers),
+        y=metric_axis(metric, layers),
         layers=tuple(layers),
+        height=360 + LEGEND_ROW * max(0, len(layers) - FITTING) // 2,
     )
 
 
@@ -118,10 +124,17 @@ def _suffix(metric: str) -> list[str]:
 
 
 def _pruned_once(panel: Panel, found: Sequence[Pruning]) -> list[tuple[Arm, float]]:
-    """Sparse arms without rounds, and the fraction that each keeps at its selected point."""
-    by_rounds = {pruning.arm.name for pruning in found}
-    arms = [(arm, _kept(arm.selected)) for arm in panel.arms if arm.name not in by_rounds]
-    return [(arm, kept) for arm, kept in arms if kept is not None]
+    """Sparse arms whose networks are not among those pruned by rounds, and the fraction that each
+    keeps at its selected point.
+    """
+    names = {pruning.arm.name for pruning in found}
+    runs = {run for pruning in found for each in pruning.rounds for run in each.ids}
+    return [
+        (arm, kept)
+        for arm in panel.arms
+        if arm.selected and (kept := _kept(arm.selected)) is not None
+        if arm.name not in names and not runs.issuperset(run["run"] for run in arm.selected.runs)
+    ]
 
 
 def _kept(point: Point | None) -> float | None:
@@ -133,7 +146,7 @@ def _dense(
     panel: Panel, found: Sequence[Pruning], metric: str
 ) -> list[tuple[str, Style, Interval]]:
     """Names, looks and figures of the dense networks: the arms without a sparsity, and those that
-    were pruned, if they are not among them.
+    were pruned, if they are all the same and not among them.
     """
     by_rounds = {pruning.arm.name for pruning in found}
     dense = [
@@ -142,12 +155,10 @@ def _dense(
         if arm.selected and _kept(arm.selected) is None and arm.name not in by_rounds
     ]
     known = {frozenset(run["run"] for run in point.runs) for *_, point in dense}
-    others = {each.dense.ids: each for each in reversed(found) if each.dense.ids not in known}
-    for pruning in reversed(others.values()):
-        alone = len(others) == 1
-        style = DENSE if alone else Style(pruning.arm.style.colour, pruning.arm.style.dash + 1)
-        name = "dense" if alone else f"{pruning.arm.name}, dense"
-        dense.append((name, style, pruning.dense.as_point()))
+    others = {each.dense.ids: each.dense for each in found if each.dense.ids not in known}
+    # Of several, the lines of the rounds begin at each.
+    if len(others) == 1 and all(name != "dense" for name, *_ in dense):
+        dense += [("dense", DENSE, each.as_point()) for each in others.values()]
     return [
         (name, style, mean_interval(values))
         for name, style, point in dense
@@ -158,7 +169,7 @@ def _dense(
 def _across(
     name: str, style: Style, interval: Interval, metric: str, limits: tuple[float, float]
 ) -> Line:
-    mean, low, high = _ordinates(metric, interval)
+    mean, low, high = ordinates(metric, interval)
     return Line(name, style, limits, [mean] * 2, [low] * 2, [high] * 2)
 
 
@@ -193,7 +204,7 @@ def _pruned(
     aside: _Aside,
 ) -> list[Layer]:
     """A line with a band, or a single mark with its interval."""
-    points = [(kept, _ordinates(metric, interval)) for kept, interval in known]
+    points = [(kept, ordinates(metric, interval)) for kept, interval in known]
     if not finite(mean for _, (mean, _, _) in points):
         return []
     if len(points) > 1:
@@ -203,7 +214,7 @@ def _pruned(
             aside.place(kept)
         return [Line(name, style, x, means, lows, highs, True)]
     ((kept, interval),) = known
-    mean, low, high = _ordinates(metric, interval)
+    mean, low, high = ordinates(metric, interval)
     assert mean is not None
     return [
         Points(
@@ -221,39 +232,9 @@ def _pruned(
     ]
 
 
-def _ordinates(metric: str, interval: Interval) -> tuple[Number, Number, Number]:
-    """Mean and ends of an interval on the vertical axis; None where a run diverged."""
-    if interval.diverged:
-        return None, None, None
-    low, high = (
-        None if end is None else shown(metric, end) for end in (interval.low, interval.high)
-    )
-    return shown(metric, interval.mean), low, high
-
-
 def _ends(name: str, metric: str, known: Sequence[tuple[float, Interval]]) -> list[str]:
     if not known:
         return []
     kept, interval = known[-1]
     figure = metric_interval(metric, interval.mean, interval.half_width)
     return [f"{name} {figure} with {kept_text(kept / 100)} kept"]
-
-
-def _y_axis(metric: str, layers: Sequence[Layer]) -> Axis:
-    """Return an axis with room for all means and for their intervals as far as they make sense."""
-    means: list[float] = []
-    ends: list[float] = []
-    for layer in layers:
-        if isinstance(layer, Line):
-            means += finite(layer.y)
-            ends += finite([*layer.low, *layer.high])
-        elif isinstance(layer, Points):
-            means += layer.y
-            ends += [end for interval in layer.y_interval or () for end in interval or ()]
-    log = not is_accuracy(metric) and min(means, default=0) > 0 and max(means) > 10 * min(means)
-    if is_accuracy(metric):
-        ends = [min(max(end, 0.0), 100.0) for end in ends]
-    else:
-        ends = [end for end in ends if end > (min(means) / 2 if log else 0)]
-    limits = padded([*means, *ends], log)
-    return Axis(axis_title(metric), log, limits, log_ticks(limits) if log else None)

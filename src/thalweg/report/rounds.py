@@ -7,7 +7,8 @@ from statistics import fmean
 
 import polars as pl
 
-from thalweg.report.formats import is_accuracy, metric_interval, metric_name, plural
+from thalweg.report.families import family
+from thalweg.report.formats import metric_interval, metric_name, plural
 from thalweg.report.panels import Arm, Panel, Point, Run, matrix
 from thalweg.store.results import StudyResults
 from thalweg.study.paired import PairedDifference, paired_difference
@@ -102,7 +103,7 @@ class RoundDifference:
 
 def prunings(results: StudyResults, grouped: Sequence[Panel]) -> list[Pruning]:
     """Return the arms that were pruned by rounds; an arm all of whose runs are another's is not
-    repeated.
+    repeated, unless it is one level of a list of them.
     """
     found = []
     for panel in grouped:
@@ -117,7 +118,8 @@ def prunings(results: StudyResults, grouped: Sequence[Panel]) -> list[Pruning]:
                 Round(number, tuple(runs))
                 for number, runs in groupby(rows, key=lambda row: int(row["round"]))
             ]
-            own = tuple(each for each in rounds[1:] if not each.ids <= taken)
+            level = len(rounds) == 2 and family(arm.name) != arm.name
+            own = tuple(each for each in rounds[1:] if level or not each.ids <= taken)
             taken.update(*(each.ids for each in own))
             if own:
                 found.append(Pruning(panel, arm, rounds[0], own))
@@ -168,11 +170,6 @@ def difference_text(metric: str, mean: float, half_width: float | None) -> str:
 def kept_text(kept: float | None) -> str:
     """Return a fraction of weights kept as people write it: ``34.2 %``."""
     return "—" if kept is None else f"{100 * kept:.3g}\N{NO-BREAK SPACE}%"
-
-
-def shown(metric: str, value: float) -> float:
-    """Return a figure in the unit of its axis: accuracies in per cent."""
-    return 100 * value if is_accuracy(metric) else value
 
 
 def _difference(first: Round, second: Round, metric: str) -> PairedDifference | None:
