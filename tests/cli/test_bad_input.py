@@ -46,6 +46,7 @@ STUDIES = {
 RUN = "run good.toml "
 TRAIN = "train mlp digits --lr 0.1 --epochs 1 "
 SWEEP = "sweep mlp digits --epochs 1 "
+PRUNE = "prune mlp digits --lr 0.1 --epochs 2 "
 
 COMMANDS = [
     # what is asked for does not exist
@@ -108,6 +109,23 @@ COMMANDS = [
     (SWEEP + "--lr 0..1:4", "must be LOW..HIGH:POINTS"),
     (SWEEP + "--lr a..b:4", "must be LOW..HIGH:POINTS"),
     (SWEEP + "--lr 0.1..inf:4", "must be LOW..HIGH:POINTS"),
+    # sparsity
+    (PRUNE, "--target"),
+    (PRUNE + "--target 1.0", "--target 1.0: must be a number greater than 0 and less than 1"),
+    (PRUNE + "--target -0.1", "--target -0.1: must be a number greater than 0"),
+    (PRUNE + "--target 0.8 --rounds 0", "sparsity.rounds = 0: must be at least 1"),
+    (PRUNE + "--target 0.8 --rewind epoch:2", "sparsity.rewind = 'epoch:2': must be less than"),
+    (PRUNE + "--target 0.8 --rewind step:36", "'step:36': must be less than the 36 steps"),
+    (PRUNE + "--target 0.8 --rewind start", 'must be "init", "epoch:K"'),
+    (PRUNE + "--target 0.8 --method rigle", "did you mean 'rigl'?"),
+    (PRUNE + "--target 0.8 --method ste --rounds 2", "unknown key 'rounds'"),
+    (PRUNE + "--target 0.8 --criterion snp", "did you mean 'snip'?"),
+    (PRUNE + "--target 0.999999", "would leave none of the"),
+    (PRUNE + "--target 0.5 --scope nm --set model.widths=[15]", "must be a multiple of m = 4"),
+    (
+        PRUNE + "--target 0.5 --set \"arms.imp.sparsity.parameters=['fc*']\"",
+        "sparsity.parameters: 'fc*' matches none of layers.0.weight",
+    ),
     # study files
     ("run broken.toml", "broken.toml: is not valid TOML"),
     ("run typo.toml", "did you mean 'epochs'?"),
