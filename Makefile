@@ -44,6 +44,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.rnn
 	$(BIN)/python -m benchmarks.regression
 	$(BIN)/python -m benchmarks.regression --grid --rounds 2
+	$(BIN)/python -m benchmarks.rounds
 	$(BIN)/python -m benchmarks.hessian
 	$(BIN)/python -m benchmarks.scaling
 

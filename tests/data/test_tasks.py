@@ -198,6 +198,36 @@ def test_a_validation_of_the_sine() -> None:
     assert len(x.unique()) == 50
 
 
+def test_a_grid_judges_the_sine_without_its_noise() -> None:
+    plain, task = load_task("sine", {}), load_task("sine", {"grid": 301})
+    assert task.validation is not None
+    assert torch.equal(rows(task.train), rows(plain.train))
+    assert torch.equal(rows(task.validation), rows(plain.test))
+    x = np.linspace(-5, 5, 301)
+    found = task.test.inputs.flatten().double().numpy()
+    np.testing.assert_allclose(found, x, rtol=0, atol=1e-6)
+    wanted = task.test.targets.flatten().double().numpy()
+    np.testing.assert_allclose(wanted, np.sin(x), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"grid": 1}, "task.grid = 1: must be at least 2"),
+        ({"grid": 9.5}, "task.grid = 9.5: must be a whole number"),
+        (
+            {"grid": 100, "validation": 10},
+            "task: validation = 10: must be left out where grid is given, as the held-out noisy "
+            "points are the validation split then",
+        ),
+    ],
+)
+def test_a_grid_that_cannot_be(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError) as error:
+        load_task("sine", options)
+    assert str(error.value) == sentence
+
+
 def test_carving_takes_each_example_once_and_keeps_their_order() -> None:
     whole = Split(torch.arange(20.0).unsqueeze(1), torch.arange(20))
     train, validation = carve_validation(whole, 6)

@@ -41,6 +41,14 @@ FULL: dict[str, Any] = {
 }
 
 
+def test_a_sine_without_a_grid_keeps_its_identity() -> None:
+    sine = {**MINIMAL, "task": "sine"}
+    wanted = {"name": "sine", "points": 100, "noise": 0.4, "validation": 0}
+    assert RunSpec.parse(sine).canonical()["task"] == wanted
+    gridded = {**MINIMAL, "task": {"name": "sine", "grid": 50}}
+    assert RunSpec.parse(gridded).canonical()["task"]["grid"] == 50
+
+
 def test_the_canonical_form_writes_every_default_out() -> None:
     assert RunSpec.parse(MINIMAL).canonical() == {
         "format": 1,
