@@ -1,6 +1,7 @@
 """Overlap of masks against sets and a simulation."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from thalweg.errors import InputError
-from thalweg.sparsity.overlap import chance_jaccard, jaccard
+from thalweg.sparsity.overlap import chance_jaccard, jaccard, pairwise_overlap
 
 SHAPES = {"a.weight": (4, 7), "b.weight": (3, 5, 2)}
 
@@ -51,6 +52,18 @@ def test_chance_is_the_mean_of_a_simulation(numbers: tuple[tuple[int, int], ...]
     expected = chance_jaccard(*pairs[0])
     assert abs(expected - np.mean(found)) < max(4 * error, 1e-12) + 2e-4
     assert all(chance_jaccard(*pair) == expected for pair in pairs[:3])
+
+
+def test_all_pairs_are_each_pair() -> None:
+    stream = np.random.default_rng(3)
+    numbers = [(28, 30), (0, 0), (5, 11), (20, 1), (0, 30), (0, 0)]
+    masks = [drawn(stream, dict(zip(SHAPES, pair, strict=True))) for pair in numbers]
+    found, chance = pairwise_overlap(masks)
+    pairs = list(combinations(masks, 2))
+    np.testing.assert_array_equal(found, [jaccard(*pair) for pair in pairs])
+    np.testing.assert_allclose(chance, [chance_jaccard(*pair) for pair in pairs], rtol=1e-12)
+    with pytest.raises(InputError, match="must be of the parameters"):
+        pairwise_overlap([*masks, {"a.weight": masks[0]["a.weight"]}])
 
 
 def test_masks_of_other_parameters_are_refused() -> None:

@@ -14,7 +14,7 @@ from thalweg.report.rounds import Pruning, Round, kept_text
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.sparsity import load_masks
 from thalweg.sparsity.masks import Masks
-from thalweg.sparsity.overlap import chance_jaccard, jaccard
+from thalweg.sparsity.overlap import chance_jaccard, jaccard, pairwise_overlap
 from thalweg.store.results import StudyResults
 
 ALIKE = 0.01
@@ -44,15 +44,13 @@ def overlaps(results: StudyResults, found: Sequence[Pruning]) -> list[Overlap]:
     """Return the overlaps of all pairs of masks that there are files of."""
     shelf = _Shelf(results.masks)
     pruned = [(pruning, each) for pruning in found for each in pruning.rounds]
-    compared = [
-        _overlap(shelf, pruning, each, None, combinations(each.runs, 2)) for pruning, each in pruned
-    ]
+    compared = [_between_seeds(shelf, pruning, each) for pruning, each in pruned]
     for (first, one), (second, two) in combinations(pruned, 2):
         alike = one.kept and two.kept and isclose(one.kept, two.kept, rel_tol=ALIKE)
         if alike and first.arm is not second.arm and first.panel is second.panel:
             seeds = {run["seed"]: run for run in two.runs}
             pairs = [(run, seeds[run["seed"]]) for run in one.runs if run["seed"] in seeds]
-            compared.append(_overlap(shelf, first, one, second, pairs))
+            compared.append(_between_arms(shelf, first, one, second, pairs))
     return [overlap for overlap in compared if overlap.jaccard]
 
 
@@ -122,11 +120,19 @@ class _Shelf:
         return self._masks[run["run"]]
 
 
-def _overlap(
+def _between_seeds(shelf: _Shelf, pruning: Pruning, each: Round) -> Overlap:
+    masks = [mask for run in each.runs if (mask := shelf.masks(run)) is not None]
+    if len(masks) < 2:
+        return Overlap(pruning, each, None, (), ())
+    found, chance = pairwise_overlap(masks)
+    return Overlap(pruning, each, None, tuple(found.tolist()), tuple(chance.tolist()))
+
+
+def _between_arms(
     shelf: _Shelf,
     pruning: Pruning,
     each: Round,
-    other: Pruning | None,
+    other: Pruning,
     pairs: Iterable[tuple[Run, Run]],
 ) -> Overlap:
     found = [

@@ -1,8 +1,10 @@
 """How alike two masks are, and how alike chance alone would make them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from thalweg.errors import InputError
@@ -56,6 +58,38 @@ def chance_jaccard(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) ->
     if not total:
         return float("nan")
     return mean / (total - mean) + total * variance / (total - mean) ** 3
+
+
+def pairwise_overlap(
+    masks: Sequence[Mapping[str, Tensor]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return `jaccard` and `chance_jaccard` of all pairs of n masks, in the order of
+    ``itertools.combinations``: n(n − 1)/2 each, by matrix products.
+
+    Raises:
+        InputError: The masks are not of the same parameters.
+    """
+    for other in masks[1:]:
+        _check_alike(masks[0], other)
+    n = len(masks)
+    shared, mean, variance = (np.zeros((n, n)) for _ in range(3))
+    kept = np.zeros(n)
+    for name, mask in masks[0].items():
+        rows = torch.stack([each[name].flatten() for each in masks]).double().numpy()
+        size, counts = mask.numel(), rows.sum(axis=1)
+        kept += counts
+        shared += rows @ rows.T
+        if size:
+            mean += np.outer(counts, counts) / size
+        if size > 1:
+            spread = counts * (size - counts)
+            variance += np.outer(spread, spread) / (size**2 * (size - 1))
+    total = kept[:, None] + kept
+    with np.errstate(invalid="ignore"):  # 0/0, where neither keeps anything
+        found = shared / (total - shared)
+        chance = mean / (total - mean) + total * variance / (total - mean) ** 3
+    pairs = np.triu_indices(n, 1)
+    return found[pairs], chance[pairs]
 
 
 def _check_alike(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
