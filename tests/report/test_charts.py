@@ -2,9 +2,19 @@ import math
 
 import pytest
 
-from thalweg.report.charts import grid_ticks, log_ticks, name_ticks, padded, runs_of_finite
+from thalweg.report.charts import (
+    Axis,
+    Chart,
+    Line,
+    grid_ticks,
+    log_ticks,
+    name_ticks,
+    padded,
+    runs_of_finite,
+)
 from thalweg.report.formats import clipped, count, duration, metric_interval, metric_value
 from thalweg.report.palette import COLOURS, Style, colour, dash, symbol
+from thalweg.report.static import png, static_figure
 from thalweg.store.slug import slug
 
 
@@ -85,3 +95,17 @@ def test_other_formats():
 
 def test_slug_is_a_plain_file_name():
     assert slug("../../etc", "a/b:C", "日本") == "etc-a-b-C"
+
+
+@pytest.mark.parametrize("series", [2, 8, 60])
+def test_a_legend_of_many_rows_leaves_the_axes_their_height(series):
+    nothing = [None, None]
+    lines = [
+        Line(f"condition {i}", Style(i, i), [0, 1], [0, i], nothing, nothing) for i in range(series)
+    ]
+    chart = Chart("many", "", "", "", Axis("x"), Axis("y"), tuple(lines))
+    figure = static_figure(chart)
+    png(figure)  # lays the figure out
+    (axes,) = figure.axes
+    assert axes.get_window_extent().height / figure.dpi > 1.8  # inches
+    assert (chart.full_height > chart.height) == (series == 60)

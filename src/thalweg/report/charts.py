@@ -9,10 +9,22 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from thalweg.report.formats import clipped
+
 Number = float | None
 
 MOST_CELL_TEXTS = 12
 """Rows up to which the cells of a heatmap carry their numbers."""
+
+
+LEGEND_WIDTH = 78
+"""Characters on a row of a legend; a series takes its name and eight for its mark."""
+
+LEGEND_ROWS = 4
+"""Rows of a legend that leave a chart of the common height room enough."""
+
+LEGEND_ROW = 26
+"""Height of a row, in CSS pixels."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +142,30 @@ class Chart:
     legend: bool = True
 
     @property
+    def series(self) -> list[str]:
+        """Names in the legend."""
+        shown = [
+            layer.label
+            for layer in self.layers
+            if isinstance(layer, Line) or (isinstance(layer, Points) and layer.symbol != "small")
+        ]
+        return list(dict.fromkeys(shown)) if self.legend else []
+
+    @property
+    def full_height(self) -> int:
+        """``height``, with room for a legend of many rows."""
+        rows = math.ceil(len(self.series) / legend_columns(self.series))
+        return self.height + LEGEND_ROW * max(0, rows - LEGEND_ROWS)
+
+    @property
     def has_heatmap(self) -> bool:
         return any(isinstance(layer, Heatmap) for layer in self.layers)
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """Return how many names stand side by side in a legend."""
+    longest = max((len(clipped(name)) for name in names), default=0)
+    return max(1, min(len(names), LEGEND_WIDTH // (longest + 8)))
 
 
 def finite(values: Iterable[Number]) -> list[float]:

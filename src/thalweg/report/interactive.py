@@ -62,7 +62,7 @@ def interactive_figure(chart: Chart) -> go.Figure:
     figure.update_layout(
         template={},
         autosize=True,
-        height=chart.height,
+        height=chart.full_height,
         margin={"l": 8, "r": 16, "t": 30, "b": 8},  # the buttons stand in the top margin
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

@@ -35,12 +35,6 @@ DENSE = Style(6, 1)
 ASIDE = 0.015
 """Share of the axis by which marks at the same percentage are moved apart."""
 
-FITTING = 8
-"""Series whose legend leaves a chart of the common height room enough."""
-
-LEGEND_ROW = 26
-"""Height of two series in the legend, in CSS pixels."""
-
 KEPT = "Weights kept (%)"
 
 RECOVERY = "imp_recovery"
@@ -115,7 +109,6 @@ def _chart(
         x=x,
         y=metric_axis(metric, layers),
         layers=tuple(layers),
-        height=360 + LEGEND_ROW * max(0, len(layers) - FITTING) // 2,
     )
 
 

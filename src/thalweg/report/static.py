@@ -24,6 +24,7 @@ from thalweg.report.charts import (
     Points,
     Shade,
     cell_text,
+    legend_columns,
     runs_of_finite,
 )
 from thalweg.report.formats import clipped
@@ -79,7 +80,9 @@ SETTINGS: Any = {
 def static_figure(chart: Chart) -> Figure:
     """Return the chart as a Matplotlib figure that belongs to no window and no global state."""
     with _settings():
-        figure = Figure(figsize=(WIDTH, chart.height / 100 + 0.5), dpi=DPI, layout="constrained")
+        figure = Figure(
+            figsize=(WIDTH, chart.full_height / 100 + 0.5), dpi=DPI, layout="constrained"
+        )
         axes = figure.add_subplot()
         handles: dict[str, Line2D] = {}
         for layer in chart.layers:
@@ -102,7 +105,7 @@ def static_figure(chart: Chart) -> Figure:
                 # Matplotlib hides names that begin with an underscore.
                 [f"\N{HAIR SPACE}{name}" if name.startswith("_") else name for name in names],
                 loc="outside lower center",
-                ncols=max(1, min(len(names), 78 // (max(map(len, names)) + 8))),
+                ncols=legend_columns(names),
                 frameon=False,
                 handlelength=3,
             )
