@@ -167,7 +167,7 @@ def _across(
 
 
 class _Aside:
-    """Moves marks that would cover each other aside, a little each.
+    """Moves marks that would cover each other aside, a little each, to either side in turn.
 
     Args:
         axis: The horizontal axis.
@@ -179,14 +179,19 @@ class _Aside:
         self._high, self._low = axis.limits
         self._taken: Counter[str] = Counter()
 
+    def take(self, kept: float) -> None:
+        """Note that a line has a mark at a percentage; those of several lines are not moved."""
+        self._taken[f"{kept:.2g}"] = 1
+
     def place(self, kept: float) -> float:
-        """Return where a percentage is drawn: itself the first time."""
+        """Return where a percentage is drawn: itself if nothing else is there."""
         key = f"{kept:.2g}"
         number = self._taken[key]
         self._taken[key] += 1
+        shift = ASIDE * ((number + 1) // 2) * (1 if number % 2 else -1)
         if self._log:
-            return float(kept * (self._high / self._low) ** (ASIDE * number))
-        return kept + ASIDE * number * (self._high - self._low)
+            return float(kept * (self._high / self._low) ** shift)
+        return kept + shift * (self._high - self._low)
 
 
 def _pruned(
@@ -204,7 +209,7 @@ def _pruned(
         means, lows, highs = zip(*(figures for _, figures in points), strict=True)
         x = [kept for kept, _ in points]
         for kept in x:
-            aside.place(kept)
+            aside.take(kept)
         return [Line(name, style, x, means, lows, highs, True)]
     ((kept, interval),) = known
     mean, low, high = ordinates(metric, interval)
