@@ -94,7 +94,7 @@ class Results:
             ThalwegError: A file cannot be written.
         """
         from thalweg.export import export_rounds
-        from thalweg.report import write_recovery  # Matplotlib takes long to import
+        from thalweg.report.write import write_recovery  # Matplotlib takes long to import
 
         results = self.load()
         folder = Path(to) if to else self.store.study_folder(self.study) / "exports"
@@ -103,7 +103,7 @@ class Results:
 
     def report(self) -> Report:
         """Write the report and return where it lies."""
-        from thalweg.report import write_report  # Matplotlib takes long to import
+        from thalweg.report.write import write_report  # Matplotlib takes long to import
 
         return Report(write_report(self.load(), self.store.study_folder(self.study)))
 

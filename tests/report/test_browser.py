@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from thalweg.report import write_report
+from thalweg.report.write import write_report
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

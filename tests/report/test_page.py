@@ -4,10 +4,10 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from thalweg.report import write_report
 from thalweg.report.page import script_json
 from thalweg.report.panels import panels
 from thalweg.report.summary import summary
+from thalweg.report.write import write_report
 
 STUDIES = ["classification", "regression", "single_seed", "all_diverged", "hostile"]
 

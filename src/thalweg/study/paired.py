@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtr
 
 from thalweg.study.statistics import Interval, mean_interval
 
@@ -52,4 +52,4 @@ def paired_difference(
     if error == 0:
         return PairedDifference(interval, float(interval.mean == 0))
     t = abs(interval.mean) / error
-    return PairedDifference(interval, float(2 * stats.t.sf(t, difference.size - 1)))
+    return PairedDifference(interval, float(2 * stdtr(difference.size - 1, -t)))

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from thalweg.study.sensitivity import RESAMPLES
 from thalweg.study.statistics import median, percentiles
@@ -238,7 +237,9 @@ def _test(first: Reach, second: Reach, unit: str) -> tuple[float, float]:
     advantage = float(-score[:n].sum() / (n * (x.size - n)))
     if min(n, x.size - n) < 2:
         return advantage, 1.0
-    result = stats.permutation_test(
+    from scipy.stats import permutation_test  # takes half a second to import
+
+    result = permutation_test(
         (score[:n], score[n:]),
         lambda a, b, axis: a.sum(axis=axis),
         vectorized=True,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from scipy.optimize import brentq
 from torch import Tensor
 
 from thalweg.sparsity.allocation.counting import available, largest_of_each, rounded, total
@@ -34,6 +33,8 @@ def _quotas(sizes: Sequence[int], capacity: Sequence[int], whole: int) -> list[f
     if excess(0) <= 0:
         return quotas(0)
     # A quota is less than 1/f, so at f = layers/whole the sum is less than the whole.
+    from scipy.optimize import brentq  # takes half a second to import
+
     return quotas(brentq(excess, 0, len(sizes) / whole, xtol=1e-300, rtol=1e-14))
 
 
