@@ -215,7 +215,7 @@ def test_exact_zeros_are_frozen_with_a_warning(options: dict[str, Any]) -> None:
             optimizer = tw.optim.SGDEG(net.parameters(), **options)
         assert [str(warning.message) for warning in caught] == [
             "sgd_eg multiplies weights, so the 2 that start at exactly 0 will never move; "
-            "start them elsewhere, for instance by the lognormal init"
+            "start them elsewhere, for instance by the lognormal init, or give split_bias"
         ]
         assert caught[0].filename == __file__
         return optimizer

@@ -126,7 +126,7 @@ def test_an_optimizer_on_a_base_is_given_a_closure_and_gradients_to_read() -> No
 
 def test_the_hessians_diagonal_is_given_where_it_is_due() -> None:
     problem = LeastSquares(2)
-    problem.oracle.product = lambda V: V * 4.0  # type: ignore[method-assign]
+    problem.oracle.product = lambda V, active: V * 4.0  # type: ignore[method-assign]
     problem.train("strange_zoo:Newton", [{"lr": 1.0}, {"lr": 2.0}], 0)
     optimizer: Any = problem.bind("strange_zoo:Newton", [{"lr": 1.0}, {"lr": 2.0}])
     for step in range(3):

@@ -69,7 +69,7 @@ addEventListener("message", (event) => {
         ("single_seed", 8),
         ("all_diverged", 0),
         ("hostile", 12),
-        ("tickets", 12),
+        ("tickets", 14),
     ],
 )
 def test_page_is_drawn_without_fault_and_fits(study, charts, request, tmp_path, monkeypatch):

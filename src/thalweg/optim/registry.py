@@ -48,7 +48,7 @@ def check_optimizer(name: str, options: Mapping[str, Any], path: str = "") -> di
     """
     entry = OPTIMIZERS[name]
     if entry.options is not None:
-        return validate(entry.options, options, path).model_dump()
+        return validate(entry.options, options, path).model_dump(exclude_none=True)
     assert isinstance(entry.target, type)
     why = refusal(entry.target)
     if why is not None:

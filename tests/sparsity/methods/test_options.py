@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.sparsity.methods.trials import METHODS, build
+from tests.sparsity.methods.trials import METHODS
 
 from thalweg.errors import InputError
 from thalweg.sparsity import SPARSITIES, structure
@@ -40,18 +40,22 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+def parse(sparsity: dict[str, Any]) -> RunSpec:
+    return RunSpec.parse(
+        {
+            "task": "digits",
+            "model": "mlp",
+            "optimizer": {"name": "sgd", "lr": 0.1},
+            "train": {"epochs": 4},
+            "sparsity": sparsity,
+        }
+    )
+
+
 @pytest.mark.parametrize(("name", "options", "sentence"), WRONG)
 def test_sentences(name: str, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError) as raised:
-        RunSpec.parse(
-            {
-                "task": "digits",
-                "model": "mlp",
-                "optimizer": {"name": "sgd", "lr": 0.1},
-                "train": {"epochs": 4},
-                "sparsity": {"name": name, **options},
-            }
-        )
+        parse({"name": name, **options})
     assert str(raised.value).startswith("sparsity")
     assert sentence in str(raised.value)
 
@@ -70,7 +74,7 @@ def test_sentences(name: str, options: dict[str, Any], sentence: str) -> None:
 )
 def test_trainings_that_are_too_short(name: str, options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=f"^sparsity.{sentence}"):
-        build(name, [{"keep": 0.1, **options}])
+        parse({"name": name, "keep": 0.1, **options})
 
 
 def test_what_runs_must_share() -> None:

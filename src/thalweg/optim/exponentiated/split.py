@@ -14,11 +14,11 @@ MINUS = "minus."
 
 
 class SplitHyperparameters(Hyperparameters):
-    """``split_bias`` is the size ε at which the two parts of a weight that starts at 0 begin; with
-    0 such a weight never moves.
+    """``split_bias`` is the size ε at which the two parts of a weight that starts at 0 begin;
+    without it such a weight never moves.
     """
 
-    split_bias: float = Field(default=0.0, ge=0)
+    split_bias: float | None = Field(default=None, gt=0)
 
 
 class SplitRule(Rule):
