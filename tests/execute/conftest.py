@@ -50,7 +50,7 @@ class Driver:
 
     def finish(self) -> dict[str, str]:
         """Wait for the end and return the failures by run."""
-        output, errors = self.process.communicate(timeout=120)
+        output, errors = self.process.communicate(timeout=240)
         assert self.process.returncode == 0, errors
         assert errors == ""
         failed: dict[str, str] = json.loads(output)
@@ -58,12 +58,12 @@ class Driver:
 
     def error(self) -> str:
         """Wait for an end by an exception and return the last line it printed."""
-        _, errors = self.process.communicate(timeout=120)
+        _, errors = self.process.communicate(timeout=240)
         assert self.process.returncode == 1, errors
         return errors.strip().splitlines()[-1]
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not condition():
             if self.process.poll() is not None:
                 raise AssertionError(f"ended too soon: {self.process.communicate()}")

@@ -223,7 +223,7 @@ def test_killed_in_any_round_it_ends_with_the_very_bits(
 ) -> None:
     study = write_study(
         model={"name": "mlp", "widths": [32]},
-        train={"epochs": 12, "batch_size": 16},
+        train={"epochs": 8, "batch_size": 16},
         optimizer=MOMENTUM,
         sparsity={**IMP, "rounds": 3, "rewind": "epoch:1", "optimizer_state": "keep"},
     )
