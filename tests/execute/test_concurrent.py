@@ -22,7 +22,7 @@ def test_two_at_once_share_the_work_and_train_nothing_twice(
     }
     study = write_study(
         study={"name": "study", "seeds": 1},
-        model={"name": "strangers:Slow", "pause": 0.02, "log": str(log)},
+        model={"name": "strangers:Slow", "pause": 0.06, "log": str(log)},
         arms=arms,
     )
     drivers = [start(study, out, 1) for _ in range(2)]
