@@ -1,7 +1,7 @@
 """Where each parameter of a network lies in its row of the cohort's matrix."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,6 +54,12 @@ class Layout:
             name: matrix[..., self.slices[name]].view(*lead, *shape)
             for name, shape in zip(self.names, self.shapes, strict=True)
         }
+
+    def write(self, row: Tensor, named: Mapping[str, Tensor]) -> None:
+        """Copy tensors, by the names of their parameters, to their places in one row ``(D,)``."""
+        views = self.views(row)
+        for name, tensor in named.items():
+            views[name].copy_(tensor)
 
     def columns(self, names: Collection[str]) -> Tensor:
         """Return the columns of the named parameters, ascending."""

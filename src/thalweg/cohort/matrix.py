@@ -77,6 +77,12 @@ class Cohort:
         self.mask = mask.to(self.W.device)
         self.hold_mask()
 
+    def open_mask(self) -> Tensor:
+        """Return a copy of the mask that may be changed and set; all ones where there is none."""
+        if self._mask is None:
+            return torch.ones_like(self.W, dtype=torch.bool)
+        return self._mask.clone()
+
     def mask_(self, X: Tensor) -> Tensor:
         """Zero a matrix ``(K, D)`` outside the mask, in place, and return it.
 
@@ -103,7 +109,6 @@ class Cohort:
 
     def load_state(self, row: int, state: dict[str, Tensor]) -> None:
         """Write parameters and buffers, named as by `state`, into one row."""
-        for name, view in self.layout.views(self.W[row]).items():
-            view.copy_(state[name])
+        self.layout.write(self.W[row], {name: state[name] for name in self.layout.names})
         for name, stacked in self.buffers.items():
             stacked[row].copy_(state[name])

@@ -222,9 +222,7 @@ class Training:
         """Take up the state that `row_state` returned; every row must come from the same epoch."""
         self.cohort.load_state(row, state["weights"])
         if state.get("mask") is not None:
-            mask = self.cohort.mask
-            opened = torch.ones_like(self.cohort.W, dtype=torch.bool)
-            mask = opened if mask is None else mask.clone()
+            mask = self.cohort.open_mask()
             mask[row] = state["mask"]
             self.cohort.mask = mask
         if self.settings.constraint is not None:

@@ -27,50 +27,56 @@ def record_results(
         record: What is noted of the training itself: device, versions, machine.
     """
     final = {name: training.evaluate(name) for name in training.task.splits}
-    for row, run in enumerate(runs):
-        losses = [evaluation.loss[row].item() for evaluation in final.values()]
-        diverged = training.diverged_step[row] is not None or not all(map(isfinite, losses))
-        figures: dict[str, Any] = {}
-        confusion: list[dict[str, int]] = []
-        if not diverged:
-            for split, evaluation in final.items():
-                figures[f"{split}_loss"] = evaluation.loss[row].item()
-                if evaluation.accuracy is not None:
-                    figures[f"{split}_accuracy"] = evaluation.accuracy[row].item()
-            if (counts := final["test"].confusion) is not None:
-                confusion = [
-                    {"true": i, "predicted": j, "count": count}
-                    for i, line in enumerate(counts[row].tolist())
-                    for j, count in enumerate(line)
-                ]
-        cost = training.costs[row]
-        with training.judged():
+    with training.judged():
+        for row, run in enumerate(runs):
+            losses = [evaluation.loss[row].item() for evaluation in final.values()]
+            diverged = training.diverged_step[row] is not None or not all(map(isfinite, losses))
+            figures: dict[str, Any] = {}
+            confusion: list[dict[str, int]] = []
+            if not diverged:
+                for split, evaluation in final.items():
+                    figures[f"{split}_loss"] = evaluation.loss[row].item()
+                    if evaluation.accuracy is not None:
+                        figures[f"{split}_accuracy"] = evaluation.accuracy[row].item()
+                if (counts := final["test"].confusion) is not None:
+                    confusion = [
+                        {"true": i, "predicted": j, "count": count}
+                        for i, line in enumerate(counts[row].tolist())
+                        for j, count in enumerate(line)
+                    ]
+            cost = training.costs[row]
             weights = training.cohort.state(row)
-            sparsity = _sparsity(training, specs[row], row)
-        status = {
-            "status": "diverged" if diverged else "done",
-            "diverged_step": training.diverged_step[row],
-            "epochs": training.epoch,
-            "steps": training.step,
-            "parameters": training.cohort.layout.size,
-            **cost.as_dict(),
-            "task": training.task.name,
-            "class_names": list(training.task.class_names),
-            **figures,
-            **sparsity,
-            **record,
-        }
-        masks = _masks(training, specs[row], row, weights)
-        run.finish(status, training.metrics[row], confusion, weights, masks)
+            names = _sparse_parameters(training, specs[row])
+            status = {
+                "status": "diverged" if diverged else "done",
+                "diverged_step": training.diverged_step[row],
+                "epochs": training.epoch,
+                "steps": training.step,
+                "parameters": training.cohort.layout.size,
+                **cost.as_dict(),
+                "task": training.task.name,
+                "class_names": list(training.task.class_names),
+                **figures,
+                **_sparsity(training, specs[row], row, names),
+                **record,
+            }
+            masks = _masks(training, row, weights, names)
+            run.finish(status, training.metrics[row], confusion, weights, masks)
     for run in runs:
         run.drop_checkpoints()
 
 
-def _sparsity(training: Training, spec: RunSpec, row: int) -> dict[str, Any]:
+def _sparse_parameters(training: Training, spec: RunSpec) -> list[str] | None:
+    """Return the names of the parameters that a run's sparsity is about; None without one."""
+    return None if spec.sparsity is None else spec.sparsity_options.names(training.cohort.module)
+
+
+def _sparsity(
+    training: Training, spec: RunSpec, row: int, names: Sequence[str] | None
+) -> dict[str, Any]:
     """Return what is recorded of a run's sparsity; nothing for a run without one."""
-    if spec.sparsity is None:
+    if names is None:
         return {}
-    names = spec.sparsity_options.names(training.cohort.module)
     found = describe(training.cohort, row, names, training.task.shape)
     constraint = training.settings.constraint
     extra = {} if constraint is None else constraint.figures(row)
@@ -78,14 +84,13 @@ def _sparsity(training: Training, spec: RunSpec, row: int) -> dict[str, Any]:
 
 
 def _masks(
-    training: Training, spec: RunSpec, row: int, weights: Mapping[str, Tensor]
+    training: Training, row: int, weights: Mapping[str, Tensor], names: Sequence[str] | None
 ) -> dict[str, Tensor] | None:
     """Return the mask that a run ends with, of the parameters that its sparsity is about; where
     none was held, it is that of the weights that are not 0.
     """
-    if spec.sparsity is None:
+    if names is None:
         return None
-    names = spec.sparsity_options.names(training.cohort.module)
     mask = training.cohort.mask
     if mask is None:
         return {name: weights[name] != 0 for name in names}

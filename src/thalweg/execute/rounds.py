@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -57,7 +56,7 @@ def begin_round(
     Returns:
         The optimizer's state of each row; None where it starts anew.
     """
-    mask = torch.ones_like(cohort.W, dtype=torch.bool)
+    mask = cohort.open_mask()
     states = []
     for row, spec in enumerate(specs):
         assert spec.rounds is not None and spec.parent is not None
@@ -66,9 +65,7 @@ def begin_round(
         rounds, keep = spec.rounds, spec.rounds.keep[-1]
         found = choose_mask(cohort, trained, task, rounds, keep, spec.seed, before.masks())
         found = control_mask(found, rounds.control, spec.seed)
-        for name, view in cohort.layout.views(mask[row]).items():
-            if name in found:
-                view.copy_(found[name])
+        cohort.layout.write(mask[row], found)
         weights, state = _start(spec, spec.rounds, store, task, trained)
         cohort.load_state(row, weights)
         states.append(state)

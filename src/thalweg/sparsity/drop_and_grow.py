@@ -14,7 +14,7 @@ from thalweg.randomness import generator
 from thalweg.sparsity.allocation import select
 from thalweg.sparsity.options import SparsityOptions
 from thalweg.sparsity.selection import largest
-from thalweg.sparsity.sparsifier import Setting, Sparsifier, open_mask
+from thalweg.sparsity.sparsifier import Setting, Sparsifier
 
 SCOPES = {"erk": "erk", "uniform": "layerwise"}
 """The scope by which a distribution spreads the weights over the layers."""
@@ -66,7 +66,7 @@ class DropAndGrow(Sparsifier, ABC):
         return step % self._every == 0 and step < self._end
 
     def begin(self, cohort: Cohort, oracle: Oracle) -> None:
-        mask = open_mask(cohort)
+        mask = cohort.open_mask()
         scores = cohort.layout.views(at_random(cohort, 0))
         for row, (options, names) in enumerate(zip(self._options, self.names, strict=True)):
             found = select(
@@ -74,15 +74,13 @@ class DropAndGrow(Sparsifier, ABC):
                 options.keep,
                 SCOPES[options.distribution],
             )
-            views = cohort.layout.views(mask[row])
-            for name, kept in found.items():
-                views[name].copy_(kept)
+            cohort.layout.write(mask[row], found)
         self._set(cohort, mask)
 
     def after_step(self, cohort: Cohort, step: int, lr: float | Tensor) -> None:
         if not self.due(step):
             return
-        mask, worth = open_mask(cohort), self.worth(cohort, step)
+        mask, worth = cohort.open_mask(), self.worth(cohort, step)
         decay = (1 + math.cos(math.pi * step / self._end)) / 2
         for row, (options, names) in enumerate(zip(self._options, self.names, strict=True)):
             for layer in (cohort.layout.slices[name] for name in names):

@@ -102,10 +102,3 @@ class Sparsifier(Constraint):
         outside = torch.ones_like(self.setting.cohort.W[0], dtype=torch.bool)
         outside[scope] = False
         return outside.nonzero().flatten()
-
-
-def open_mask(cohort: Cohort) -> Tensor:
-    """Return a copy of the mask that may be changed and set; all ones where there is none yet."""
-    if cohort.mask is None:
-        return torch.ones_like(cohort.W, dtype=torch.bool)
-    return cohort.mask.clone()

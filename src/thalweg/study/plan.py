@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -106,7 +107,7 @@ class StudyPlan:
     def name(self) -> str:
         return self.options.name
 
-    @property
+    @cached_property
     def specs(self) -> list[RunSpec]:
         """All runs, those that others are pruned from among them; one that stands in several arms
         comes once.

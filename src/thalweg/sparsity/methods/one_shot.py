@@ -8,7 +8,7 @@ from torch import Tensor
 from thalweg.cohort import Cohort, Oracle
 from thalweg.errors import InputError
 from thalweg.sparsity.options import CriterionName, ScopeName, SparsityOptions
-from thalweg.sparsity.sparsifier import Setting, Sparsifier, open_mask
+from thalweg.sparsity.sparsifier import Setting, Sparsifier
 from thalweg.sparsity.tickets import choose_mask
 
 
@@ -60,11 +60,9 @@ class OneShot(Sparsifier):
             self._prune(cohort)
 
     def _prune(self, cohort: Cohort) -> None:
-        mask = open_mask(cohort)
+        mask = cohort.open_mask()
         for row, (options, seed) in enumerate(zip(self._options, cohort.seeds, strict=True)):
             state = cohort.state(row)
             found = choose_mask(cohort, state, self.setting.task, options, options.keep, seed)
-            views = cohort.layout.views(mask[row])
-            for name, kept in found.items():
-                views[name].copy_(kept)
+            cohort.layout.write(mask[row], found)
         cohort.set_mask(mask)
