@@ -42,9 +42,7 @@ def affordable_trials(budget: int, cost: Callable[[int], int]) -> int:
 
 
 def _gradients_per_epoch(spec: RunSpec, data: Path | None) -> int:
-    examples = len(load_named_task(spec.task, data).train)
-    size = spec.train.batch_size
-    steps = 1 if size == "full" else -(-examples // int(size))
+    steps = spec.train.steps_per_epoch(len(load_named_task(spec.task, data).train))
     target = OPTIMIZERS[spec.optimizer.name].target
     words = target.gradients if isinstance(target, Method) else "1"
     if not words.isdecimal():

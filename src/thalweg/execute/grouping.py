@@ -95,7 +95,6 @@ def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
     Raises:
         InputError: The training does not fit the task.
     """
-    size = spec.train.batch_size
     task = load_named_task(spec.task, resources.data)
     if spec.train.label_smoothing is not None and task.loss != "cross_entropy":
         raise InputError(
@@ -107,7 +106,7 @@ def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
         check_sparsity(spec.task, spec.model, spec.sparsity, resources.data)
     return plan(
         find_traits(spec.task, spec.model, resources.data),
-        len(task.train) if size == "full" else int(size),
+        spec.train.examples_per_step(len(task.train)),
         runs,
         resources.jobs,
         torch.device(resources.device),
@@ -120,8 +119,7 @@ def _check_rewind(spec: RunSpec, examples: int) -> None:
     """Refuse a rewind to a step that the training never takes."""
     if spec.rounds is None or spec.rounds.start.unit != "step":
         return
-    size = examples if spec.train.batch_size == "full" else int(spec.train.batch_size)
-    steps = -(-examples // size) * spec.train.epochs
+    steps = spec.train.steps_per_epoch(examples) * spec.train.epochs
     if spec.rounds.start.count >= steps:
         raise InputError(
             f"sparsity.rewind = {spec.rounds.rewind!r}: must be less than the {steps} steps of "

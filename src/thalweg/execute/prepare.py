@@ -54,7 +54,7 @@ def prepare(
         backend = AutogradBackend(task.loss, plan.stacked, traits.stochastic, smoothing)
     options = [spec.optimizer.options for spec in specs]
     size = None if first.train.batch_size == "full" else int(first.train.batch_size)
-    steps_per_epoch = -(-len(task.train) // (size or len(task.train)))
+    steps_per_epoch = first.train.steps_per_epoch(len(task.train))
     optimizer = _optimizer(specs, cohort, steps_per_epoch)
     horizon = Horizon(first.train.epochs * steps_per_epoch, steps_per_epoch)
     settings = Settings(

@@ -48,8 +48,7 @@ def _ramp(plan: CohortPlan, scales: Sequence[float], resources: Resources) -> li
     oracle = Oracle(cohort, backend, task.train, N)
     options = [spec.optimizer.options for spec in plan.specs]
     optimizer = bind_optimizer(first.optimizer.name, cohort, options)
-    size = N if first.train.batch_size == "full" else min(int(first.train.batch_size), N)
-    steps_per_epoch = -(-N // size)
+    size, steps_per_epoch = first.train.examples_per_step(N), first.train.steps_per_epoch(N)
     history: list[Tensor] = []
     order = torch.empty(0)
     for step, scale in enumerate(scales):

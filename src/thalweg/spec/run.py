@@ -54,6 +54,14 @@ class TrainOptions(Options):
     order: Literal["seed", "shared"] = "seed"
     evaluate_every: int = Field(default=1, ge=1)
 
+    def examples_per_step(self, examples: int) -> int:
+        """Return the batch size in a training split of so many examples."""
+        return examples if self.batch_size == "full" else int(self.batch_size)
+
+    def steps_per_epoch(self, examples: int) -> int:
+        """Return the steps an epoch in a training split of so many examples."""
+        return -(-examples // self.examples_per_step(examples))
+
 
 @dataclass(frozen=True)
 class RunSpec:
