@@ -51,5 +51,7 @@ def global_stream(seed: int, name: str, *index: int) -> Iterator[None]:
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(derive(seed, name, *index))
+        # torch.manual_seed would also record where it was called from, for a CUDA to come.
+        for each in (torch.default_generator, *(torch.cuda.default_generators[i] for i in devices)):
+            each.manual_seed(derive(seed, name, *index))
         yield

@@ -35,12 +35,13 @@ study, folder = sys.argv[1:]
 os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
 
 import thalweg
-from thalweg.execute import Progress, Resources, plan_cohorts
+from thalweg.execute import Progress, Resources, keeper, plan_cohorts
 from thalweg.store import files, run_directory, store
 from thalweg.study import record
 
 study = thalweg.load_study(study)
 plan_cohorts(study.plan.specs, None, Resources("cpu", 1, 1))  # loads the data, once for all
+keeper.CHECKPOINT_SECONDS = 0  # a checkpoint an epoch
 whole = files.write_whole
 changes = 0
 
@@ -146,7 +147,7 @@ def test_killed_instead_of_any_change_it_ends_with_the_very_bits(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     kills, runs = map(int, done.stdout.split())
-    assert (kills, runs) == (21, 2)  # store, study 2, begin 4, checkpoints 2, finals 8, removals 4
+    assert (kills, runs) == (25, 2)  # store, study 2, begin 4, checkpoints 4, finals 8, removals 6
 
 
 def test_what_is_lost_is_the_epoch_in_flight(

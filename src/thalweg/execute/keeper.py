@@ -8,6 +8,7 @@ from typing import Any
 from thalweg.cohort import Listener, Training
 from thalweg.errors import ThalwegError
 from thalweg.execute.rounds import END, Wanted, lacking, snapshot_step
+from thalweg.execute.writers import Writers
 from thalweg.store import RunDirectory
 
 CHECKPOINT_SECONDS = 1.0
@@ -61,10 +62,12 @@ class Keeper(Listener):
 
     def on_epoch(self, training: Training) -> None:
         now = time.monotonic()
-        if training.finished or now - self._saved >= CHECKPOINT_SECONDS:
+        due = now - self._saved >= CHECKPOINT_SECONDS
+        if due:
             self._saved = now
             if self._checkpoints:
                 self._save(training)
+        if due or training.finished:
             self._tell(training)
 
     def _save_snapshots(self, training: Training) -> None:
@@ -81,8 +84,9 @@ class Keeper(Listener):
 
     def _save(self, training: Training) -> None:
         with _stops_the_study():
-            for row, run in enumerate(self._runs):
-                run.save_checkpoint(training.epoch, training.row_state(row))
+            with Writers() as writers:
+                for row, run in enumerate(self._runs):
+                    writers.submit(run.save_checkpoint, training.epoch, training.row_state(row))
             for run in self._runs:
                 run.drop_checkpoints(keep=training.epoch)
 

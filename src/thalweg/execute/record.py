@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from thalweg.cohort import Training
+from thalweg.execute.writers import Writers
 from thalweg.sparsity.outcome import describe
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory
@@ -27,7 +28,8 @@ def record_results(
         record: What is noted of the training itself: device, versions, machine.
     """
     final = {name: training.evaluate(name) for name in training.task.splits}
-    with training.judged():
+    with training.judged(), Writers() as writers:
+        sparsity = _sparsity(training, specs)
         for row, run in enumerate(runs):
             losses = [evaluation.loss[row].item() for evaluation in final.values()]
             diverged = training.diverged_step[row] is not None or not all(map(isfinite, losses))
@@ -46,7 +48,6 @@ def record_results(
                     ]
             cost = training.costs[row]
             weights = training.cohort.state(row)
-            names = _sparse_parameters(training, specs[row])
             status = {
                 "status": "diverged" if diverged else "done",
                 "diverged_step": training.diverged_step[row],
@@ -57,11 +58,12 @@ def record_results(
                 "task": training.task.name,
                 "class_names": list(training.task.class_names),
                 **figures,
-                **_sparsity(training, specs[row], row, names),
+                **sparsity[row],
                 **record,
             }
+            names = _sparse_parameters(training, specs[row])
             masks = _masks(training, row, weights, names)
-            run.finish(status, training.metrics[row], confusion, weights, masks)
+            writers.submit(*(run.finish, status, training.metrics[row], confusion, weights, masks))
     for run in runs:
         run.drop_checkpoints()
 
@@ -71,16 +73,24 @@ def _sparse_parameters(training: Training, spec: RunSpec) -> list[str] | None:
     return None if spec.sparsity is None else spec.sparsity_options.names(training.cohort.module)
 
 
-def _sparsity(
-    training: Training, spec: RunSpec, row: int, names: Sequence[str] | None
-) -> dict[str, Any]:
-    """Return what is recorded of a run's sparsity; nothing for a run without one."""
-    if names is None:
-        return {}
-    found = describe(training.cohort, row, names, training.task.shape)
+def _sparsity(training: Training, specs: Sequence[RunSpec]) -> list[dict[str, Any]]:
+    """Return what is recorded of each run's sparsity; nothing for runs without one."""
+    names = [_sparse_parameters(training, spec) for spec in specs]
+    sparse = [each for each in names if each is not None]
+    if len(sparse) < len(names):  # all of a cohort or none
+        return [{} for _ in specs]
     constraint = training.settings.constraint
-    extra = {} if constraint is None else constraint.figures(row)
-    return {"sparsity": {"round": spec.round, **found, **extra}}
+    found = describe(training.cohort, sparse, training.task.shape)
+    return [
+        {
+            "sparsity": {
+                "round": specs[row].round,
+                **each,
+                **({} if constraint is None else constraint.figures(row)),
+            }
+        }
+        for row, each in enumerate(found)
+    ]
 
 
 def _masks(

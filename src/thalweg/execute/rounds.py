@@ -51,7 +51,8 @@ def snapshot_step(name: str, training: Training) -> int:
 def begin_round(
     cohort: Cohort, task: Task, specs: Sequence[RunSpec], store: Store
 ) -> list[dict[str, Any] | None]:
-    """Put the cohort where its round begins: survivors rewound, the others pruned and masked.
+    """Put the cohort, at its initial weights, where its round begins: survivors rewound, the others
+    pruned and masked.
 
     Returns:
         The optimizer's state of each row; None where it starts anew.
@@ -66,7 +67,8 @@ def begin_round(
         found = choose_mask(cohort, trained, task, rounds, keep, spec.seed, before.masks())
         found = control_mask(found, rounds.control, spec.seed)
         cohort.layout.write(mask[row], found)
-        weights, state = _start(spec, spec.rounds, store, task, trained)
+        initial = cohort.state(row)
+        weights, state = _start(spec, spec.rounds, store, task, trained, initial)
         cohort.load_state(row, weights)
         states.append(state)
     cohort.set_mask(mask)
@@ -74,7 +76,12 @@ def begin_round(
 
 
 def _start(
-    spec: RunSpec, rounds: RoundsOptions, store: Store, task: Task, trained: dict[str, Tensor]
+    spec: RunSpec,
+    rounds: RoundsOptions,
+    store: Store,
+    task: Task,
+    trained: dict[str, Tensor],
+    initial: dict[str, Tensor],
 ) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """Return the weights, and the optimizer's state, with which a round begins."""
     start = rounds.start
@@ -89,7 +96,7 @@ def _start(
     elif snapshot is not None:
         weights = snapshot["weights"]
     else:
-        weights = build_spec_model(spec, task).state_dict()
+        weights = initial
     if rounds.optimizer_state == "keep":
         assert spec.parent is not None
         return weights, store.run(spec.parent.id).load_snapshot(END)["optimizer"]

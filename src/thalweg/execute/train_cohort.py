@@ -13,6 +13,7 @@ from thalweg.execute.options import Resources
 from thalweg.execute.prepare import prepare
 from thalweg.execute.record import record_results
 from thalweg.execute.rounds import Wanted, lacking
+from thalweg.execute.writers import Writers
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store, common_checkpoint
 from thalweg.store.provenance import machine, source_hash, versions
@@ -69,8 +70,9 @@ def train_cohort(
             _take_snapshots(prepare(mine, plan, resources, store)[0], runs, notify, wanted)
             return
         ids = [spec.id for spec in mine]
-        for spec, run in zip(mine, runs, strict=True):
-            run.begin(spec.canonical(), ids)
+        with Writers() as writers:
+            for spec, run in zip(mine, runs, strict=True):
+                writers.submit(run.begin, spec.canonical(), ids)
         try:
             training, warnings = prepare(mine, plan, resources, store)
             epoch = common_checkpoint(runs)

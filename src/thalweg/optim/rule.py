@@ -5,7 +5,7 @@ drives a cohort (`RuleOptimizer`) and a plain ``torch.optim.Optimizer`` (`thalwe
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -220,6 +220,21 @@ class RuleOptimizer(RowsWithState):
         for name in self._columns:
             for key, tensor in rule.state(self._part(cohort.W, name), hyperparameters[0]).items():
                 self.state[_key(name, key)] = tensor
+        self._calls = list(self._split())
+
+    def _split(self) -> Iterator[tuple[Tensor, Tensor, dict[str, Tensor], slice]]:
+        """Yield what the rule is called for in a step: weights, gradient, state, and which rows."""
+        W, G = self.cohort.W, self.cohort.G
+        # A rule passes over the matrix several times: on a CPU a few rows at a time, so that
+        # operands and temporaries stay in the cache; a rule that may multiply matrices one by one,
+        # since a batched product may round a row otherwise than the product of that row alone.
+        cached = 1 if self._rule.by_parameter else max(1, CACHED_WEIGHTS // W.shape[1])
+        together = len(W) if W.is_cuda else cached
+        for name in self._columns:
+            w, g, state = self._part(W, name), self._part(G, name), self._own(name)
+            for rows in (slice(k, k + together) for k in range(0, len(W), together)):
+                part = {key: tensor[rows] for key, tensor in state.items()}
+                yield w[rows], g[rows], part, rows
 
     @property
     def capturable(self) -> bool:
@@ -231,17 +246,8 @@ class RuleOptimizer(RowsWithState):
 
     def apply(self) -> None:
         """Update the weights at the learning rates that `advance` set."""
-        W, G = self.cohort.W, self.cohort.G
-        # A rule passes over the matrix several times: on a CPU a few rows at a time, so that
-        # operands and temporaries stay in the cache; a rule that may multiply matrices one by one,
-        # since a batched product may round a row otherwise than the product of that row alone.
-        cached = 1 if self._rule.by_parameter else max(1, CACHED_WEIGHTS // W.shape[1])
-        together = len(W) if W.is_cuda else cached
-        for name in self._columns:
-            w, g, state = self._part(W, name), self._part(G, name), self._own(name)
-            for rows in (slice(k, k + together) for k in range(0, len(W), together)):
-                part = {key: tensor[rows] for key, tensor in state.items()}
-                self._rule.update(w[rows], g[rows], part, self._values(rows, w.ndim), self.t)
+        for w, g, state, rows in self._calls:
+            self._rule.update(w, g, state, self._values(rows, w.ndim), self.t)
 
     def renew(self, where: Tensor) -> None:
         if self._rule.mixes:
@@ -280,6 +286,8 @@ class RuleOptimizer(RowsWithState):
 
     def _values(self, rows: slice, dimensions: int) -> SimpleNamespace:
         """Return the hyperparameters of some rows, columns shaped to broadcast against weights."""
+        if not any(isinstance(value, Tensor) for value in vars(self.h).values()):
+            return self.h
         shape = (-1, *[1] * (dimensions - 1))
         return SimpleNamespace(
             **{

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from thalweg.optim.adaptive.fused import fused_adam_
 from thalweg.optim.adaptive.moments import bias_correction, subtract_ratio_, update_moments_
 from thalweg.optim.rule import Hyperparameters, Rule, Value, add_weight_decay
 
@@ -25,15 +26,33 @@ class AdamWHyperparameters(AdamHyperparameters):
     weight_decay: float = Field(default=1e-2, ge=0)
 
 
-def adam_step_(w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
+def adam_step_(
+    w: Tensor,
+    g: Tensor,
+    state: Mapping[str, Tensor],
+    h: Any,
+    t: Value,
+    weight_decay: Value = 0.0,
+    decoupled: bool = False,
+) -> None:
     """One Adam update of ``w`` from the gradient ``g``, in place.
 
-    m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;
-    w ← w − η/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε).
+    g ← g + λ·w, or w ← (1 − η·λ)·w if decoupled;  m ← β₁·m + (1−β₁)·g;  v ← β₂·v + (1−β₂)·g²;
+    u ← v, or the largest v so far where the state has a ``v_max``;
+    w ← w − η/(1−β₁ᵗ) · m / (√u/√(1−β₂ᵗ) + ε).
     """
+    if fused_adam_(w, g, state, h, t, weight_decay, decoupled):
+        return
+    if decoupled:
+        w.mul_(1 - h.lr * weight_decay)
+    else:
+        g = add_weight_decay(g, w, weight_decay)
     update_moments_(g, state, h)
+    second = state["v"]
+    if "v_max" in state:
+        second = torch.maximum(state["v_max"], second, out=state["v_max"])
     rate = h.lr / bias_correction(h.beta1, t, w)
-    subtract_ratio_(w, state["m"], root_of_moment(state["v"], h, t), rate)
+    subtract_ratio_(w, state["m"], root_of_moment(second, h, t), rate)
 
 
 def root_of_moment(v: Tensor, h: Any, t: Value) -> Tensor:
@@ -57,7 +76,7 @@ class Adam(Rule):
         return {"m": torch.zeros_like(w), "v": torch.zeros_like(w)}
 
     def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
-        adam_step_(w, add_weight_decay(g, w, h.weight_decay), state, h, t)
+        adam_step_(w, g, state, h, t, h.weight_decay)
 
 
 class AdamW(Adam):
@@ -69,5 +88,4 @@ class AdamW(Adam):
     options = AdamWHyperparameters
 
     def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
-        w.mul_(1 - h.lr * h.weight_decay)
-        adam_step_(w, g, state, h, t)
+        adam_step_(w, g, state, h, t, h.weight_decay, decoupled=True)

@@ -76,24 +76,56 @@ class Network:
     after: tuple[Layer, ...]
 
 
-def read_network(
-    module: nn.Module, shape: tuple[int, ...], masks: Mapping[str, Tensor] | None = None
-) -> Network:
-    """Read a network as a chain of stages.
+@dataclass(frozen=True)
+class Architecture:
+    """What of a network does not depend on its weights, to read many networks of one architecture.
+
+    Attributes:
+        shape: Of one input.
+        layers: In order.
+        starts: Names of the parameters by where they start within a row of all of them.
+    """
+
+    shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    starts: Mapping[int, str]
+
+    def network(self, parameters: Mapping[str, Tensor]) -> Network:
+        """Return the stages of a network with these parameters.
+
+        Raises:
+            InputError: No layer has weights.
+        """
+        reader = _Reader(parameters, self.starts)
+        stages: list[Stage] = []
+        before: list[Layer] = []
+        for layer in self.layers:
+            found = reader.stages(layer)
+            if found:
+                stages += [replace(found[0], before=tuple(before)), *found[1:]]
+                before = []
+            else:
+                before.append(layer)
+        if not stages:
+            raise InputError("the network has no layer with weights")
+        linked = [stages[0]]
+        linked += [replace(stage, sources=earlier.units) for earlier, stage in pairwise(stages)]
+        return Network(self.shape, tuple(linked), tuple(before))
+
+
+def read_architecture(module: nn.Module, shape: tuple[int, ...]) -> Architecture:
+    """Read a module as a chain of layers.
 
     Args:
         module: A chain of convolutions, poolings, linear layers and activations, or the package's
             recurrent network.
         shape: Shape of one input.
-        masks: Which parameters may be nonzero, boolean tensors by parameter name; a parameter
-            without one keeps its own zeros.
 
     Raises:
-        InputError: The network is no such chain, or a mask fits no parameter.
+        InputError: The network is no such chain.
     """
-    parameters = _masked(module, masks or {})
     slices, start = {}, 0
-    for name, parameter in parameters.items():
+    for name, parameter in module.named_parameters():
         slices[name] = slice(start, start + parameter.numel())
         start = slices[name].stop
     try:
@@ -102,21 +134,25 @@ def read_network(
         raise InputError(
             f"the network is no chain of layers whose connections can be followed: {reason}"
         ) from None
-    reader = _Reader(parameters, {columns.start: name for name, columns in slices.items()})
-    stages: list[Stage] = []
-    before: list[Layer] = []
-    for layer in layers:
-        found = reader.stages(layer)
-        if found:
-            stages += [replace(found[0], before=tuple(before)), *found[1:]]
-            before = []
-        else:
-            before.append(layer)
-    if not stages:
-        raise InputError("the network has no layer with weights")
-    linked = [stages[0]]
-    linked += [replace(stage, sources=earlier.units) for earlier, stage in pairwise(stages)]
-    return Network(shape, tuple(linked), tuple(before))
+    return Architecture(shape, layers, {columns.start: n for n, columns in slices.items()})
+
+
+def read_network(
+    module: nn.Module, shape: tuple[int, ...], masks: Mapping[str, Tensor] | None = None
+) -> Network:
+    """Read a network as a chain of stages.
+
+    Args:
+        module: As for `read_architecture`.
+        shape: Shape of one input.
+        masks: Which parameters may be nonzero, boolean tensors by parameter name; a parameter
+            without one keeps its own zeros.
+
+    Raises:
+        InputError: The network is no such chain, or a mask fits no parameter.
+    """
+    parameters = _masked(module, masks or {})
+    return read_architecture(module, shape).network(parameters)
 
 
 def _masked(module: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:

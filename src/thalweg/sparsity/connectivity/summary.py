@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from thalweg.sparsity.connectivity.network import Stage, read_network
+from thalweg.sparsity.connectivity.network import Network, Stage, read_network
 from thalweg.sparsity.connectivity.reachability import reachability
 
 
@@ -93,7 +93,11 @@ def connectivity(
 
     Source: Vysogorets and Kempe, arXiv:2107.02306.
     """
-    network = read_network(module, shape, masks)
+    return count(read_network(module, shape, masks))
+
+
+def count(network: Network) -> Connectivity:
+    """Return the counts of `connectivity` for a network that has been read."""
     found = reachability(network)
     on_path = found.effective(network.stages)
     layers = {}
