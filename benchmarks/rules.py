@@ -90,7 +90,7 @@ def repeated(step: Callable[[], None], steps: int) -> None:
 def row_of(name: str, rows: int, rounds: int) -> str:
     own, factory, words = COUNTERPARTS[name]
     contestants = {"theirs": theirs(factory, words, rows), "ours": ours(name, own, rows)}
-    steps = max(2, 64 // rows)
+    steps = max(10, 64 // rows)  # some prepare every ten steps what the others use
     for step in contestants.values():
         step()  # allocates
     found = compare(
