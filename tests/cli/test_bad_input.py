@@ -117,6 +117,14 @@ COMMANDS = [
     (PRUNE + "--target 0.8 --rewind epoch:2", "sparsity.rewind = 'epoch:2': must be less than"),
     (PRUNE + "--target 0.8 --rewind step:36", "'step:36': must be less than the 36 steps"),
     (PRUNE + "--target 0.8 --rewind start", 'must be "init", "epoch:K"'),
+    (
+        PRUNE + "--target 0.8 --rewind none --set arms.imp.sparsity.lr_schedule=cosine",
+        "lr_schedule = 'cosine': must be left out where rewind = 'none'",
+    ),
+    (
+        PRUNE + "--target 0.8 --set arms.imp.sparsity.lr_schedule=cosin",
+        "unknown schedule 'cosin'; did you mean 'cosine'?",
+    ),
     (PRUNE + "--target 0.8 --method rigle", "did you mean 'rigl'?"),
     (PRUNE + "--target 0.8 --method ste --rounds 2", "unknown key 'rounds'"),
     (PRUNE + "--target 0.8 --criterion snp", "did you mean 'snip'?"),

@@ -96,17 +96,23 @@ def test_masks_are_the_largest_of_the_round_before(
     ]
 
 
-@pytest.mark.parametrize("rewind", ["init", "epoch:1", "step:13", "lr:1", "none"])
+@pytest.mark.parametrize(
+    ("rewind", "gamma"),
+    [(each, 0.5) for each in ("init", "epoch:1", "step:13", "lr:1", "none")] + [("lr:1", 0.1)],
+)
 def test_a_round_is_the_training_that_pytorch_does(
-    rewind: str, tmp_path: Path, write_study: Write, run_here: Run
+    rewind: str, gamma: float, tmp_path: Path, write_study: Write, run_here: Run
 ) -> None:
-    """A plain loop with the same batches, from the rewound weights, mask applied at every step."""
+    """A plain loop with the same batches, from the rewound weights, mask applied at every step, and
+    with a schedule of its own where one is given.
+    """
     study, out = tmp_path / "study.toml", tmp_path / "out"
     schedule = {"name": "step", "every_epochs": 1, "gamma": 0.5}
+    own = {} if gamma == 0.5 else {"lr_schedule": {**schedule, "gamma": gamma}}
     study = write_study(
         train={**TRAIN, "schedule": schedule},
         optimizer=MOMENTUM,
-        sparsity={**IMP, "rounds": 1, "rewind": rewind},
+        sparsity={**IMP, "rounds": 1, "rewind": rewind, **own},
     )
     run_here(study, out)
     (dense, before), (_, ticket) = lineage(study, out)
@@ -124,7 +130,8 @@ def test_a_round_is_the_training_that_pytorch_does(
         optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
         named = dict(module.named_parameters())
         for step in range(first, last):
-            optimizer.param_groups[0]["lr"] = 0.05 * 0.5 ** (2 if fixed else step // steps)
+            fall = gamma if mask else 0.5
+            optimizer.param_groups[0]["lr"] = 0.05 * fall ** (2 if fixed else step // steps)
             with torch.no_grad():
                 for name, kept in mask.items():
                     named[name].mul_(kept)

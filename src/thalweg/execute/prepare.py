@@ -114,15 +114,15 @@ def _lr_scale(
 ) -> Callable[[int], float | Tensor]:
     """Return the schedule's factor: a number where all runs share it, else a column."""
     named = {
-        spec.schedule: build_schedule(spec.schedule.name, spec.schedule.options, horizon)
-        for spec in specs
+        schedule: build_schedule(schedule.name, schedule.options, horizon)
+        for schedule in {spec.lr_schedule for spec in specs}
     }
     rounds = specs[0].rounds
     if rounds is not None and rounds.start.schedule == "last":
         named = {key: _constant(scale(horizon.steps - 1)) for key, scale in named.items()}
     if len(named) == 1:
         return next(iter(named.values()))
-    scales = [named[spec.schedule] for spec in specs]
+    scales = [named[spec.lr_schedule] for spec in specs]
     return lambda step: torch.tensor(
         [scale(step) for scale in scales], dtype=like.dtype, device=like.device
     ).unsqueeze(1)

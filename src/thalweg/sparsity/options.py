@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from torch import nn
 
 from thalweg.errors import InputError
+from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry
 from thalweg.sparsity.allocation import SCOPES
 from thalweg.sparsity.criteria import CRITERIA
@@ -71,6 +72,9 @@ def _one_of(registry: Registry[Any]) -> Callable[[Any], Any]:
 
 CriterionName = Annotated[str | dict[str, Any], BeforeValidator(_one_of(CRITERIA))]
 """What a weight is worth; see `thalweg.sparsity.criteria`."""
+
+ScheduleName = Annotated[str | dict[str, Any], BeforeValidator(_one_of(SCHEDULES))]
+"""A learning-rate schedule; see `thalweg.optim.schedules`."""
 
 ScopeName = Annotated[str | dict[str, Any], BeforeValidator(_one_of(SCOPES))]
 """How the number is spread over the layers; see `thalweg.sparsity.allocation`."""

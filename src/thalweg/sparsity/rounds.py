@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from thalweg.errors import InputError
-from thalweg.sparsity.options import CriterionName, ParameterOptions, ScopeName
+from thalweg.sparsity.options import CriterionName, ParameterOptions, ScheduleName, ScopeName
 from thalweg.validation import unknown
 
 CONTROLS = ("reinitialised", "shuffled_layerwise", "shuffled_globally", "random", "dense")
@@ -86,6 +86,8 @@ class RoundsOptions(ParameterOptions):
         rewind: Where each round begins: "init", "epoch:K", "step:K", "lr:K" or "none".
         optimizer_state: Of the optimizer, at the beginning of a round: "reset", "rewind" (as it was
             where the weights are rewound to) or "keep" (as the round before left it).
+        lr_schedule: Learning-rate schedule of the trainings after a pruning; None for that of the
+            dense training.
         control: What stands in for the ticket; None for the ticket itself.
         controls: Controls that a study runs beside the ticket, as arms of their own.
     """
@@ -98,6 +100,7 @@ class RoundsOptions(ParameterOptions):
     scope: ScopeName = "global"
     rewind: Annotated[str, BeforeValidator(_rewind)] = "init"
     optimizer_state: Literal["reset", "rewind", "keep"] = "reset"
+    lr_schedule: ScheduleName | None = None
     control: (
         Literal["reinitialised", "shuffled_layerwise", "shuffled_globally", "random"] | None
     ) = None
@@ -116,6 +119,11 @@ class RoundsOptions(ParameterOptions):
             raise ValueError(
                 f'optimizer_state = "rewind": must be "reset" or "keep" where rewind = '
                 f"{self.rewind!r} rewinds no weights"
+            )
+        if self.lr_schedule is not None and self.start.schedule == "last":
+            raise ValueError(
+                f"lr_schedule = {self.lr_schedule!r}: must be left out where rewind = "
+                f"{self.rewind!r} trains at the last learning rate"
             )
         return self
 

@@ -73,7 +73,7 @@ class RunSpec:
         init: Named initialisation; None for the model's own.
         optimizer: Optimizer and its hyperparameters.
         train: Epochs, batches, clipping, order.
-        schedule: Learning-rate schedule.
+        schedule: Learning-rate schedule; see `lr_schedule` for that of a round of pruning.
         augment: Augmentation of the training examples; None for none.
         average: Average of the iterates at which the run is judged; None for the last iterate.
         sparsity: Which weights may be nonzero; None for all.
@@ -181,6 +181,13 @@ class RunSpec:
         if self.sparsity is None or self.sparsity.name != ROUNDS:
             return None
         return validate(RoundsOptions, self.sparsity.options)
+
+    @property
+    def lr_schedule(self) -> Named:
+        """The learning-rate schedule of this training, which may differ from the dense one's."""
+        if self.rounds is None or self.rounds.lr_schedule is None:
+            return self.schedule
+        return _parse_named(SCHEDULES, self.rounds.lr_schedule, "sparsity.lr_schedule")
 
     @property
     def round(self) -> int:
