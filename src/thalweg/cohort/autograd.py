@@ -37,6 +37,7 @@ class AutogradBackend(GradientBackend):
             come from the stream ``(seed, "forward", step)`` of each run, and those of one that
             draws in evaluation too from ``(seed, "evaluation", example)``. Not possible stacked.
         label_smoothing: Of the loss that is trained on.
+        training: Whether derivatives are of the network in training mode.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class AutogradBackend(GradientBackend):
         stacked: bool,
         stochastic: bool = False,
         label_smoothing: float = 0.0,
+        training: bool = True,
     ) -> None:
         if stacked and stochastic:
             raise ValueError("a network that draws random numbers cannot be stacked")
@@ -52,6 +54,7 @@ class AutogradBackend(GradientBackend):
         super().__init__(loss, not stochastic, label_smoothing)
         self._stacked = stacked
         self._stochastic = stochastic
+        self._training = training
         self._bound: Tensor | None = None
         self._modules: list[nn.Module] = []
         self._leaves: dict[str, Tensor] = {}
@@ -94,7 +97,7 @@ class AutogradBackend(GradientBackend):
     def _stacked_gradient(
         self, inputs: Tensor, targets: Tensor, shared: bool, cohort: Cohort
     ) -> Tensor:
-        module = self._modules[0].train()
+        module = self._modules[0].train(self._training)
 
         def mean_loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
             return self._training_losses(functional_call(module, parameters, (x,)), y).mean()
@@ -146,6 +149,19 @@ class AutogradBackend(GradientBackend):
             (ahead,) = torch.autograd.grad(_flat(back) @ V[k], u, retain_graph=True)
             curved = times_output_hessian(self._loss, outputs.detach(), ahead) / batch.size
             rows.append(_flat(torch.autograd.grad(outputs, leaves, curved, materialize_grads=True)))
+        return torch.stack(rows)
+
+    def empirical_fisher(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        """By double backward, as `gauss_newton`, through the losses of the examples."""
+        rows = []
+        for k in range(cohort.rows):
+            outputs, targets, leaves = self._differentiable(cohort, batch, k)
+            losses = self._training_losses(outputs, targets)
+            u = torch.zeros_like(losses, requires_grad=True)
+            back = torch.autograd.grad(losses, leaves, u, create_graph=True, materialize_grads=True)
+            (ahead,) = torch.autograd.grad(_flat(back) @ V[k], u, retain_graph=True)
+            ahead = ahead / batch.size
+            rows.append(_flat(torch.autograd.grad(losses, leaves, ahead, materialize_grads=True)))
         return torch.stack(rows)
 
     def _differentiable(
@@ -225,7 +241,7 @@ class AutogradBackend(GradientBackend):
                 lambda parameters, x: functional_call(module, parameters, (x,)), in_dims=(0, None)
             )({**self._leaves, **cohort.buffers}, x)
         finally:
-            module.train()
+            module.train(self._training)
         return stacked
 
     def _outputs_one_by_one(self, cohort: Cohort, x: Tensor, start: int) -> Iterable[Tensor]:
@@ -234,7 +250,7 @@ class AutogradBackend(GradientBackend):
                 with self._draws(cohort, k, "evaluation", start):
                     outputs = module.eval()(x)
             finally:
-                module.train()
+                module.train(self._training)
             yield outputs
 
     def _bind(self, cohort: Cohort) -> None:
@@ -242,10 +258,10 @@ class AutogradBackend(GradientBackend):
         if self._bound is cohort.W:
             return
         self._bound = cohort.W
-        self._twice = unroll(copy.deepcopy(cohort.module).train())
-        self._watched = copy.deepcopy(cohort.module).train()
+        self._twice = unroll(copy.deepcopy(cohort.module).train(self._training))
+        self._watched = copy.deepcopy(cohort.module).train(self._training)
         count = 1 if self._stacked else cohort.rows
-        self._modules = [copy.deepcopy(cohort.module).train() for _ in range(count)]
+        self._modules = [copy.deepcopy(cohort.module).train(self._training) for _ in range(count)]
         if self._stacked:
             unroll(self._modules[0])
             self._leaves = {

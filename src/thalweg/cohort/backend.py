@@ -129,6 +129,19 @@ class GradientBackend(ABC):
         """
 
     @abstractmethod
+    def empirical_fisher(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        """Return each run's empirical Fisher matrix times its direction, ``(K, D)``.
+
+        Row k is the mean over the run's batch of g·gᵀ·V_k, g being the gradient of an example's
+        loss at the example's own target.
+
+        Args:
+            cohort: The networks.
+            batch: Examples.
+            V: Directions ``(K, D)``.
+        """
+
+    @abstractmethod
     def fisher_factors(self, cohort: Cohort, batch: Batch, fisher: Fisher) -> FisherFactors:
         """Return the Kronecker factors of the Fisher matrix's blocks over each run's batch."""
 

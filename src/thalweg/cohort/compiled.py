@@ -44,6 +44,9 @@ class NativeBackend(GradientBackend):
     def gauss_newton(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
         return self._autograd.gauss_newton(cohort, batch, V)
 
+    def empirical_fisher(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        return self._autograd.empirical_fisher(cohort, batch, V)
+
     def fisher_factors(self, cohort: Cohort, batch: Batch, fisher: Fisher) -> FisherFactors:
         return self._autograd.fisher_factors(cohort, batch, fisher)
 

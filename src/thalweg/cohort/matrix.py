@@ -44,6 +44,16 @@ class Cohort:
         self._bits: Tensor | None = None
         self.seeds = tuple(seeds)
 
+    def repeated(self, times: int) -> "Cohort":
+        """Return a cohort of copies, each network so many times in a row; it holds no mask."""
+        other = copy.copy(self)
+        other.W = self.W.repeat_interleave(times, 0)
+        other.G = torch.zeros_like(other.W)
+        other.buffers = {n: each.repeat_interleave(times, 0) for n, each in self.buffers.items()}
+        other.seeds = tuple(seed for seed in self.seeds for _ in range(times))
+        other.mask = None
+        return other
+
     @property
     def rows(self) -> int:
         """K, the number of runs."""
@@ -59,6 +69,7 @@ class Cohort:
     @mask.setter
     def mask(self, mask: Tensor | None) -> None:
         self._mask = mask
+        self._bits = None
         if mask is not None:
             words = {2: torch.int16, 4: torch.int32, 8: torch.int64}[self.W.element_size()]
             self._bits = mask.to(words).neg_()  # all bits set, or none

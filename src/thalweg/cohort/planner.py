@@ -44,6 +44,7 @@ class Traits:
         unstackable: Why it cannot be stacked; "" if it can.
         chain: Its layers, where the compiled kernels can run it.
         unchained: Why they cannot; "" if they can.
+        changing: It changes its buffers when it trains.
     """
 
     parameters: int
@@ -53,6 +54,7 @@ class Traits:
     unstackable: str
     chain: Chain | None = None
     unchained: str = "it was not looked for"
+    changing: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def examine(module: nn.Module, shape: tuple[int, ...]) -> Traits:
         unstackable=reason,
         chain=chain,
         unchained=unchained,
+        changing=changing,
     )
 
 

@@ -170,6 +170,9 @@ class _ClosureBackend(GradientBackend):
     def gauss_newton(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
         raise NotImplementedError("a closure tells only its loss")
 
+    def empirical_fisher(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
+        raise NotImplementedError("a closure tells only its loss")
+
     def fisher_factors(self, cohort: Cohort, batch: Batch, fisher: Fisher) -> FisherFactors:
         raise NotImplementedError("a closure tells only its loss")
 

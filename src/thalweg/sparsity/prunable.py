@@ -45,7 +45,7 @@ def prunable(
                 f"choose by pattern among {', '.join(names) or 'none'}"
             )
     else:
-        chosen = _matching([patterns] if isinstance(patterns, str) else patterns, names)
+        chosen = matching([patterns] if isinstance(patterns, str) else patterns, names)
     ordered = list(layers.values())
     left_out = [*([] if first else ordered[:1]), *([] if last else ordered[-1:])]
     kept = [name for name in names if name in chosen and layers.get(name) not in left_out]
@@ -69,7 +69,12 @@ def _layer(model: nn.Module, name: str) -> str | None:
     return None
 
 
-def _matching(patterns: Sequence[str], names: Sequence[str]) -> set[str]:
+def matching(patterns: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Return the names that shell-style patterns match.
+
+    Raises:
+        InputError: A pattern matches none.
+    """
     found = set()
     for pattern in patterns:
         matched = [name for name in names if fnmatchcase(name, pattern)]

@@ -1,0 +1,31 @@
+"""Curvature of the loss: eigenvalues, trace, density, and the products they are made of."""
+
+from thalweg.measure.curvature.density import Density, density
+from thalweg.measure.curvature.eigenpairs import Eigenpairs, eigenpairs
+from thalweg.measure.curvature.gap import Gap, spectral_gap
+from thalweg.measure.curvature.hessian import CurvatureMatrix, curvature
+from thalweg.measure.curvature.lanczos import Tridiagonal, lanczos
+from thalweg.measure.curvature.operator import (
+    CurvatureOperator,
+    Operator,
+    PreconditionedOperator,
+)
+from thalweg.measure.curvature.trace import Trace, trace
+
+__all__ = [
+    "CurvatureMatrix",
+    "CurvatureOperator",
+    "Density",
+    "Eigenpairs",
+    "Gap",
+    "Operator",
+    "PreconditionedOperator",
+    "Trace",
+    "Tridiagonal",
+    "curvature",
+    "density",
+    "eigenpairs",
+    "lanczos",
+    "spectral_gap",
+    "trace",
+]

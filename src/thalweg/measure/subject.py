@@ -1,0 +1,157 @@
+"""What is measured: networks of one architecture, and the examples they are measured on."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from thalweg.cohort import AutogradBackend, Cohort, GradientBackend, NativeBackend
+from thalweg.cohort.backend import Batch
+from thalweg.cohort.planner import examine
+from thalweg.data import Split, Task
+from thalweg.errors import InputError
+from thalweg.randomness import generator
+
+CHUNK = 1000
+"""Examples a pass, which bounds the memory of activations."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Networks at their weights, and examples of a task. Nothing here changes either.
+
+    Attributes:
+        cohort: The networks, a row each.
+        task: What they have learnt.
+        backend: Computes their losses, gradients and products with curvature matrices.
+        split: Where the examples lie.
+        index: Numbers of the examples in the split, ascending, ``(N,)``.
+        seed: Root of what is drawn: the examples of a sample, and the solvers' start vectors.
+    """
+
+    cohort: Cohort
+    task: Task
+    backend: GradientBackend
+    split: Split
+    index: Tensor
+    seed: int
+    _copies: dict[int, Cohort] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module | Sequence[nn.Module],
+        task: Task,
+        examples: int | None = None,
+        split: str = "train",
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> "Subject":
+        """Take copies of networks as they are.
+
+        The compiled kernels compute them where they can, else autograd. A network is measured in
+        the mode it is in; in training mode it must neither draw random numbers nor change itself.
+
+        Args:
+            model: A network, or several of one architecture.
+            task: The data and the loss: the mean over examples, without label smoothing or weight
+                decay.
+            examples: So many of the split, drawn without replacement; None for all.
+            split: "train", "validation" or "test".
+            seed: Root of what is drawn.
+            dtype: Precision of all arithmetic.
+
+        Raises:
+            InputError: The networks do not fit the task or each other, have weights that are not
+                finite, or two passes over the same examples differ.
+        """
+        modules = [model] if isinstance(model, nn.Module) else list(model)
+        if split not in task.splits:
+            raise InputError(f"split = {split!r}: must be one of {', '.join(task.splits)}")
+        device = next(modules[0].parameters()).device
+        chosen = task.to(device, dtype)
+        cohort = Cohort(modules, range(len(modules)), device, dtype)
+        if not cohort.W.isfinite().all():
+            raise InputError("the weights are not finite; nothing can be measured of them")
+        data = chosen.splits[split]
+        index = _draw(len(data), examples, seed).to(device)
+        training = modules[0].training
+        subject = cls(cohort, chosen, _backend(modules[0], chosen, training), data, index, seed)
+        subject._check_determinism()
+        return subject
+
+    @property
+    def examples(self) -> int:
+        """N, how many examples are measured on."""
+        return len(self.index)
+
+    @property
+    def sampled(self) -> float:
+        """The fraction of the split that these examples are."""
+        return self.examples / len(self.split)
+
+    def batches(self, size: int = CHUNK) -> list[Batch]:
+        """Return the examples in batches; the last may be smaller."""
+        return [Batch(self.split, part, 0) for part in self.index.split(size)]
+
+    def copies(self, times: int) -> Cohort:
+        """Return a cohort with each network so many times, for as many directions at once."""
+        if times not in self._copies:
+            self._copies.clear()
+            self._copies[times] = self.cohort.repeated(times)
+        return self._copies[times]
+
+    def loss(self) -> Tensor:
+        """Return the mean loss of each network, float64 ``(K,)``."""
+        cohort = self.copies(1)
+        parts = [
+            self.backend.losses(cohort, batch).double() * (batch.size / self.examples)
+            for batch in self.batches()
+        ]
+        return torch.stack(parts).sum(0)
+
+    def gradient(self) -> Tensor:
+        """Return the gradient of each network's mean loss, ``(K, D)``."""
+        cohort = self.copies(1)
+        total = torch.zeros_like(cohort.W)
+        for batch in self.batches():
+            self.backend.gradient(cohort, batch)
+            total.add_(cohort.G, alpha=batch.size / self.examples)
+        return total
+
+    def _check_determinism(self) -> None:
+        batch = self.batches(min(CHUNK, 100))[0]
+        first, second = (self.backend.losses(self.copies(1), batch) for _ in range(2))
+        if not torch.equal(first, second):
+            raise InputError(
+                "the network's loss differs between two passes over the same examples; what is "
+                "measured must be a function of the weights (eval() switches dropout off)"
+            )
+
+
+def _draw(available: int, examples: int | None, seed: int) -> Tensor:
+    if examples is None or examples == available:
+        return torch.arange(available)
+    if not 1 <= examples <= available:
+        raise InputError(f"examples = {examples}: must be from 1 to the {available} there are")
+    order = torch.randperm(available, generator=generator(seed, "probe"))
+    return order[:examples].sort().values
+
+
+def _backend(module: nn.Module, task: Task, training: bool) -> GradientBackend:
+    module = copy.deepcopy(module).cpu().float()
+    try:
+        traits = examine(module, task.shape)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"the network does not fit task {task.name!r}: {reason}") from None
+    if training and (traits.stochastic or traits.changing):
+        raise InputError(
+            f"the network: {traits.unstackable}; call eval() on it, so that it is a function of "
+            "its weights"
+        )
+    if traits.chain is not None and task.train.inputs.device.type == "cpu":
+        return NativeBackend(task.loss, traits.chain)
+    return AutogradBackend(task.loss, stacked=False, training=training)
