@@ -37,12 +37,12 @@ class Gap:
 def spectral_gap(operator: CurvatureOperator, found: Eigenpairs) -> Gap:
     """Return the gap with its error.
 
-    Two errors add up in squares. The solver's: an eigenvalue is within its residual, or what rounding
-    leaves of the largest. The sample's,
-    where the examples are a part of the split only: to first order an eigenvalue on other examples
-    is vᵀ·A'·v, so the spread of vᵀ·A_b·v over batches b gives its standard error, times
-    √(1 − N/split) for a sample without replacement. The batches are the same for both eigenvalues,
-    which makes the error of the difference a paired one. Costs one product for each eigenvector.
+    Two errors add up in squares. The solver's: an eigenvalue is within its residual, or what
+    rounding leaves of the largest. The sample's, where the examples are a part of the split only:
+    to first order an eigenvalue on other examples is vᵀ·A'·v, so the spread of vᵀ·A_b·v over
+    batches b gives its standard error, times √(1 − N/split) for a sample without replacement. The
+    batches are the same for both eigenvalues, which makes the error of the difference a paired one.
+    Costs one product for each eigenvector.
 
     The difference is undefined where it is not above its error, and the ratio where λ₂ is not
     above its own.

@@ -1,7 +1,7 @@
 """Curvature matrices as operators: known by their products with vectors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import torch
@@ -156,7 +156,7 @@ class PreconditionedOperator(Operator):
         return self._operator(V * self._root) * self._root
 
 
-def parameter_support(subject: Subject, names: Sequence[str]) -> Tensor:
+def parameter_support(subject: Subject, names: Collection[str]) -> Tensor:
     """Return the support ``(D,)`` of some parameters, for the curvature within a layer."""
     layout = subject.cohort.layout
     support = torch.zeros(layout.size, dtype=torch.bool, device=subject.cohort.W.device)
