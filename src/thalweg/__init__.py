@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from thalweg import data, models, optim, sparsity
+from thalweg import data, measure, models, optim, sparsity
 from thalweg.api import Report, Results, Study, load_study, recipe
 from thalweg.errors import InputError, ThalwegError
 
@@ -14,6 +14,7 @@ __all__ = [
     "ThalwegError",
     "data",
     "load_study",
+    "measure",
     "models",
     "optim",
     "recipe",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import thalweg
-from thalweg.cli import catalogue, data, export, inspect, lr_find, prune, run, sweep
+from thalweg.cli import catalogue, data, export, inspect, lr_find, measure, prune, run, sweep
 from thalweg.errors import ThalwegError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(prune.prune)
 app.command()(inspect.show)
 app.command()(inspect.query)
 app.command()(inspect.report)
+app.command()(measure.measure)
 app.command()(export.export)
 app.command("list")(catalogue.list_names)
 app.command()(catalogue.doctor)

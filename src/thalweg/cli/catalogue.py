@@ -17,6 +17,7 @@ from thalweg.data.augmentation import AUGMENTATIONS
 from thalweg.data.status import status
 from thalweg.execute import Resources
 from thalweg.execute.models import find_traits
+from thalweg.measure import PROBES
 from thalweg.models import INITS, MODELS
 from thalweg.native import variants
 from thalweg.optim import OPTIMIZERS
@@ -46,6 +47,7 @@ class Kind(StrEnum):
     sparsities = "sparsities"
     criteria = "criteria"
     scopes = "scopes"
+    probes = "probes"
     recipes = "recipes"
 
 
@@ -89,6 +91,7 @@ def _rows(kind: Kind) -> list[dict[str, Any]]:
         Kind.sparsities: SPARSITIES,
         Kind.criteria: CRITERIA,
         Kind.scopes: SCOPES,
+        Kind.probes: PROBES,
     }
     rows = []
     for entry in registries[kind]:

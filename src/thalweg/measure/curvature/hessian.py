@@ -1,6 +1,7 @@
 """The Python face of curvature: a matrix of a network, and what can be asked of it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -117,3 +118,8 @@ def curvature(
         kept = kept.to(subject.cohort.W.device)
         support = kept if support is None else support & kept
     return CurvatureMatrix(subject, CurvatureOperator(subject, curvature, support))
+
+
+def hessian(model: nn.Module | Sequence[nn.Module], task: Task, **options: Any) -> CurvatureMatrix:
+    """Return the Hessian of the mean loss; see `curvature` for the options."""
+    return curvature(model, task, "hessian", **options)
