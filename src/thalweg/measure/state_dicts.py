@@ -38,7 +38,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     ):
         raise InputError(f"{path}: must hold tensors by parameter name (a state dict)")
     named = {name.removeprefix("module."): value for name, value in found.items()}
-    pruned = [name.removesuffix("_orig") for name in named if f"{name[:-5]}_mask" in named]
+    originals = [name.removesuffix("_orig") for name in named if name.endswith("_orig")]
+    pruned = [name for name in originals if f"{name}_mask" in named]
     for name in pruned:
         weight, mask = named.pop(f"{name}_orig"), named.pop(f"{name}_mask")
         named[name] = torch.where(mask != 0, weight, 0.0)
