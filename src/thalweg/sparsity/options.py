@@ -7,7 +7,6 @@ from pydantic import BeforeValidator, Field
 from torch import nn
 
 from thalweg.errors import InputError
-from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry
 from thalweg.sparsity.allocation import SCOPES
 from thalweg.sparsity.criteria import CRITERIA
@@ -72,9 +71,6 @@ def _one_of(registry: Registry[Any]) -> Callable[[Any], Any]:
 
 CriterionName = Annotated[str | dict[str, Any], BeforeValidator(_one_of(CRITERIA))]
 """What a weight is worth; see `thalweg.sparsity.criteria`."""
-
-ScheduleName = Annotated[str | dict[str, Any], BeforeValidator(_one_of(SCHEDULES))]
-"""A learning-rate schedule; see `thalweg.optim.schedules`."""
 
 ScopeName = Annotated[str | dict[str, Any], BeforeValidator(_one_of(SCOPES))]
 """How the number is spread over the layers; see `thalweg.sparsity.allocation`."""

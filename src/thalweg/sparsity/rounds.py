@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from thalweg.errors import InputError
-from thalweg.sparsity.options import CriterionName, ParameterOptions, ScheduleName, ScopeName
+from thalweg.sparsity.options import CriterionName, ParameterOptions, ScopeName
 from thalweg.validation import unknown
 
 CONTROLS = ("reinitialised", "shuffled_layerwise", "shuffled_globally", "random", "dense")
@@ -87,7 +87,7 @@ class RoundsOptions(ParameterOptions):
         optimizer_state: Of the optimizer, at the beginning of a round: "reset", "rewind" (as it was
             where the weights are rewound to) or "keep" (as the round before left it).
         lr_schedule: Learning-rate schedule of the trainings after a pruning; None for that of the
-            dense training.
+            dense training. The run's spec checks it.
         control: What stands in for the ticket; None for the ticket itself.
         controls: Controls that a study runs beside the ticket, as arms of their own.
     """
@@ -100,7 +100,7 @@ class RoundsOptions(ParameterOptions):
     scope: ScopeName = "global"
     rewind: Annotated[str, BeforeValidator(_rewind)] = "init"
     optimizer_state: Literal["reset", "rewind", "keep"] = "reset"
-    lr_schedule: ScheduleName | None = None
+    lr_schedule: str | dict[str, Any] | None = None
     control: (
         Literal["reinitialised", "shuffled_layerwise", "shuffled_globally", "random"] | None
     ) = None

@@ -126,7 +126,10 @@ class RunSpec:
         checked = validate(TrainOptions, train, "train", ["schedule", "augment", "average"])
         sparsity = _optional(SPARSITIES, table.get("sparsity"), "sparsity")
         if sparsity is not None:
-            sparsity_options(sparsity).check_length(checked.epochs)
+            options = sparsity_options(sparsity)
+            options.check_length(checked.epochs)
+            if isinstance(options, RoundsOptions) and options.lr_schedule is not None:
+                _parse_named(SCHEDULES, options.lr_schedule, "sparsity.lr_schedule")
         return cls(
             task=_parse_named(TASKS, table["task"], "task"),
             model=_parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
