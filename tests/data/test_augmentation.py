@@ -56,6 +56,17 @@ def test_every_variant_is_drawn_as_often_and_by_seed_and_epoch() -> None:
     assert torch.equal(together[1], found.draw([4], 0))
 
 
+def test_after_some_epochs_the_images_are_as_they_are() -> None:
+    found = augment(images(50), "shift", {"until_epoch": 2})
+    assert found.draw([3, 4], 1).any()
+    for seeds in ([3], [3, 4]):
+        last = found.draw(seeds, 2)
+        assert last.shape == found.draw(seeds, 1).shape
+        assert not last.any()
+    with pytest.raises(InputError, match="until_epoch = 0: must be at least 1"):
+        augment(images(), "flip", {"until_epoch": 0})
+
+
 def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(InputError, match=r"train.augment = 'flip': must be left out for inputs"):
         augment(Split(torch.zeros(3, 2), torch.zeros(3, 1)), "flip", {})

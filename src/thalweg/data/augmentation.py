@@ -24,11 +24,15 @@ Variants = Callable[[Tensor, Options], list[Tensor]]
 """From images ``(N, C, H, W)`` to their variants of the same shape, the images themselves first."""
 
 
-class FlipOptions(Options):
-    """No options."""
+class AugmentationOptions(Options):
+    """``until_epoch`` is the number of epochs after which the images are as they are, for a
+    training that ends on what it will be judged by; absent, they are never.
+    """
+
+    until_epoch: int | None = Field(default=None, ge=1)
 
 
-class ShiftOptions(Options):
+class ShiftOptions(AugmentationOptions):
     """``pixels`` is the farthest shift along each axis; (2·pixels + 1)² variants."""
 
     pixels: int = Field(default=1, ge=1, le=2)
@@ -47,7 +51,7 @@ def shift(images: Tensor, options: Options) -> list[Tensor]:
 
 
 AUGMENTATIONS: Registry[Variants] = Registry("augmentation")
-AUGMENTATIONS.add("flip", "mirrored left to right, or not", FlipOptions, flip)
+AUGMENTATIONS.add("flip", "mirrored left to right, or not", AugmentationOptions, flip)
 AUGMENTATIONS.add("shift", "shifted by a few pixels, zeros moving in", ShiftOptions, shift)
 
 
@@ -58,10 +62,12 @@ class Augmented:
     Attributes:
         split: V·N examples; variant v of example i is number v·N + i.
         examples: N.
+        until: Epochs after which the examples themselves are drawn; None for never.
     """
 
     split: Split
     examples: int
+    until: int | None = None
 
     @property
     def variants(self) -> int:
@@ -77,6 +83,9 @@ class Augmented:
             ``(N,)`` if all runs have one seed, else ``(K, N)``; int64.
         """
         shape = (self.examples,)
+        if self.until is not None and epoch >= self.until:
+            several = (len(seeds),) if len(set(seeds)) > 1 else ()
+            return torch.zeros((*several, *shape), dtype=torch.int64)
         return self.examples * by_seed(
             seeds,
             lambda stream: torch.randint(self.variants, shape, generator=stream),
@@ -98,7 +107,10 @@ def augment(split: Split, name: str, options: Mapping[str, Any]) -> Augmented:
         )
     entry = AUGMENTATIONS[name]
     assert entry.options is not None
-    variants = entry.target(split.inputs, validate(entry.options, options, "train.augment"))
+    checked = validate(entry.options, options, "train.augment")
+    assert isinstance(checked, AugmentationOptions)
+    variants = entry.target(split.inputs, checked)
     inputs = torch.cat(variants)
     targets = split.targets.repeat(len(variants), *[1] * (split.targets.ndim - 1))
-    return Augmented(replace(split, inputs=inputs, targets=targets), len(split))
+    whole = replace(split, inputs=inputs, targets=targets)
+    return Augmented(whole, len(split), checked.until_epoch)
