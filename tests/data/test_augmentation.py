@@ -56,15 +56,15 @@ def test_every_variant_is_drawn_as_often_and_by_seed_and_epoch() -> None:
     assert torch.equal(together[1], found.draw([4], 0))
 
 
-def test_after_some_epochs_the_images_are_as_they_are() -> None:
-    found = augment(images(50), "shift", {"until_epoch": 2})
-    assert found.draw([3, 4], 1).any()
-    for seeds in ([3], [3, 4]):
-        last = found.draw(seeds, 2)
-        assert last.shape == found.draw(seeds, 1).shape
-        assert not last.any()
-    with pytest.raises(InputError, match="until_epoch = 0: must be at least 1"):
-        augment(images(), "flip", {"until_epoch": 0})
+def test_with_a_probability_images_are_as_they_are() -> None:
+    whole, half = (augment(images(4000), "shift", {"probability": p}) for p in (1.0, 0.5))
+    every, some = whole.draw([3], 0), half.draw([3], 0)
+    assert torch.equal(every[some > 0], some[some > 0])  # the same variants, fewer of them
+    moved = (some > 0).double().mean().item()
+    assert moved == pytest.approx(0.5 * 8 / 9, abs=5 * (0.25 / 4000) ** 0.5)
+    for p in (0, 1.1):
+        with pytest.raises(InputError, match=f"probability = {p}: must be"):
+            augment(images(), "flip", {"probability": p})
 
 
 def test_what_is_no_image_is_refused() -> None:

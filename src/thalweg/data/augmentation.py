@@ -25,11 +25,11 @@ Variants = Callable[[Tensor, Options], list[Tensor]]
 
 
 class AugmentationOptions(Options):
-    """``until_epoch`` is the number of epochs after which the images are as they are, for a
-    training that ends on what it will be judged by; absent, they are never.
+    """``probability`` is that of an image in an epoch to be one of its variants, of which itself is
+    one, drawn uniformly; else it is as it is.
     """
 
-    until_epoch: int | None = Field(default=None, ge=1)
+    probability: float = Field(default=1.0, gt=0, le=1)
 
 
 class ShiftOptions(AugmentationOptions):
@@ -62,12 +62,12 @@ class Augmented:
     Attributes:
         split: V·N examples; variant v of example i is number v·N + i.
         examples: N.
-        until: Epochs after which the examples themselves are drawn; None for never.
+        probability: With which a variant is drawn at all.
     """
 
     split: Split
     examples: int
-    until: int | None = None
+    probability: float = 1.0
 
     @property
     def variants(self) -> int:
@@ -83,15 +83,12 @@ class Augmented:
             ``(N,)`` if all runs have one seed, else ``(K, N)``; int64.
         """
         shape = (self.examples,)
-        if self.until is not None and epoch >= self.until:
-            several = (len(seeds),) if len(set(seeds)) > 1 else ()
-            return torch.zeros((*several, *shape), dtype=torch.int64)
-        return self.examples * by_seed(
-            seeds,
-            lambda stream: torch.randint(self.variants, shape, generator=stream),
-            "augmentation",
-            epoch,
-        )
+
+        def draw(stream: torch.Generator) -> Tensor:
+            variants = torch.randint(self.variants, shape, generator=stream)
+            return variants * (torch.rand(shape, generator=stream) < self.probability)
+
+        return self.examples * by_seed(seeds, draw, "augmentation", epoch)
 
 
 def augment(split: Split, name: str, options: Mapping[str, Any]) -> Augmented:
@@ -113,4 +110,4 @@ def augment(split: Split, name: str, options: Mapping[str, Any]) -> Augmented:
     inputs = torch.cat(variants)
     targets = split.targets.repeat(len(variants), *[1] * (split.targets.ndim - 1))
     whole = replace(split, inputs=inputs, targets=targets)
-    return Augmented(whole, len(split), checked.until_epoch)
+    return Augmented(whole, len(split), checked.probability)
