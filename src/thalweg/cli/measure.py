@@ -13,7 +13,7 @@ from thalweg.cli.parameters import Data, Json, Out, value
 from thalweg.data import Task, load_task
 from thalweg.errors import InputError
 from thalweg.export.trained import load_trained
-from thalweg.measure import curvature
+from thalweg.measure import curvature_of
 from thalweg.measure import measure as run_probes
 from thalweg.measure.curvature.operator import Curvature
 from thalweg.measure.state_dicts import SUFFIXES, load_state_dict
@@ -87,7 +87,7 @@ def measure(
         module, chosen = _network(what, model, task, out, data)
         masks = None if mask is None else load_masks(mask, module)
         found = run_probes(
-            curvature(
+            curvature_of(
                 *(module, chosen, cast(Curvature, matrix), examples, split),
                 *(parameters or None, masks, seed),
             ),

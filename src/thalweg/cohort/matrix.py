@@ -46,11 +46,20 @@ class Cohort:
 
     def repeated(self, times: int) -> "Cohort":
         """Return a cohort of copies, each network so many times in a row; it holds no mask."""
+        rows = torch.arange(self.rows, device=self.W.device).repeat_interleave(times)
+        return self.elsewhere(self.W[rows], rows)
+
+    def elsewhere(self, W: Tensor, rows: Tensor) -> "Cohort":
+        """Return a cohort of these networks at other weights; it holds no mask.
+
+        Args:
+            W: Weights ``(R, D)``.
+            rows: Which network each is of, ``(R,)``: it has that one's buffers and seed.
+        """
         other = copy.copy(self)
-        other.W = self.W.repeat_interleave(times, 0)
-        other.G = torch.zeros_like(other.W)
-        other.buffers = {n: each.repeat_interleave(times, 0) for n, each in self.buffers.items()}
-        other.seeds = tuple(seed for seed in self.seeds for _ in range(times))
+        other.W, other.G = W, torch.zeros_like(W)
+        other.buffers = {name: stacked[rows] for name, stacked in self.buffers.items()}
+        other.seeds = tuple(self.seeds[row] for row in rows.tolist())
         other.mask = None
         return other
 

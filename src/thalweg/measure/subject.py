@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from thalweg.cohort.planner import examine
 from thalweg.data import Split, Task
 from thalweg.errors import InputError
 from thalweg.randomness import generator
+
+AT_ONCE = 64
+"""Networks that are evaluated together."""
 
 CHUNK = 1000
 """Examples a pass, which bounds the memory of activations."""
@@ -111,6 +114,30 @@ class Subject:
             for batch in self.batches()
         ]
         return torch.stack(parts).sum(0)
+
+    def losses_at(self, W: Tensor, row: int = 0, split: str | None = None) -> tuple[Tensor, Tensor]:
+        """Return loss and accuracy of one of the networks at other weights.
+
+        Args:
+            W: Weights ``(R, D)``.
+            row: Of the network whose buffers they go with.
+            split: Whose examples, all of them; None for those of the subject.
+
+        Returns:
+            Mean losses and accuracies, float64 ``(R,)``; accuracies are NaN for regression.
+        """
+        data = self.split if split is None else self.task.splits[split]
+        index = self.index if split is None else torch.arange(len(data), device=W.device)
+        whole = replace(data, inputs=data.inputs[index], targets=data.targets[index])
+        found = []
+        for part in W.split(AT_ONCE):
+            rows = torch.full((len(part),), row, device=W.device)
+            there = self.cohort.elsewhere(part.contiguous(), rows)
+            found.append(self.backend.evaluate(there, whole))
+        loss = torch.cat([each.loss for each in found])
+        accuracies = [each.accuracy for each in found]
+        known = [each for each in accuracies if each is not None]
+        return loss, torch.cat(known) if known else torch.full_like(loss, torch.nan)
 
     def gradient(self) -> Tensor:
         """Return the gradient of each network's mean loss, ``(K, D)``."""

@@ -3,14 +3,14 @@ import torch
 from tests.measure.curvature.written_out import dense, eigenvalues, network, task
 
 from thalweg.errors import InputError
-from thalweg.measure.curvature import curvature
+from thalweg.measure.curvature import curvature_of
 
 F64 = torch.float64
 
 
 def test_the_gap_of_the_whole_split_has_the_solver_s_error_alone() -> None:
     data = task("mlp")
-    matrix = curvature(network("mlp"), data, dtype=F64)
+    matrix = curvature_of(network("mlp"), data, dtype=F64)
     found = matrix.top(2, tolerance=1e-4)
     gap = matrix.gap(found)
     first, second, *_ = eigenvalues(dense("mlp", "hessian", network("mlp"), data))
@@ -26,7 +26,7 @@ def test_the_gap_of_a_sample_says_how_it_would_differ_on_another() -> None:
     module = network("conv")
     differences, errors = [], []
     for seed in range(25):
-        matrix = curvature(module, data, examples=200, seed=seed, dtype=F64)
+        matrix = curvature_of(module, data, examples=200, seed=seed, dtype=F64)
         gap = matrix.gap(matrix.top(2, tolerance=1e-6))
         differences.append(gap.difference[0] if gap.difference[0] == gap.difference[0] else 0.0)
         errors.append(gap.difference_error[0])
@@ -36,7 +36,7 @@ def test_the_gap_of_a_sample_says_how_it_would_differ_on_another() -> None:
 
 
 def test_what_has_not_converged_has_no_gap() -> None:
-    matrix = curvature(network("mlp"), task("mlp"), dtype=F64)
+    matrix = curvature_of(network("mlp"), task("mlp"), dtype=F64)
     gap = matrix.gap(matrix.top(2, tolerance=1e-9, products=3))
     assert gap.difference.isnan().all()
     assert gap.ratio.isnan().all()
@@ -46,7 +46,7 @@ def test_what_has_not_converged_has_no_gap() -> None:
 
 def test_a_ratio_below_the_noise_is_undefined() -> None:
     """Rank one: the second eigenvalue is nothing but rounding."""
-    matrix = curvature(network("mlp"), task("mlp", examples=1), "empirical_fisher", dtype=F64)
+    matrix = curvature_of(network("mlp"), task("mlp", examples=1), "empirical_fisher", dtype=F64)
     gap = matrix.gap(matrix.top(2))
     assert gap.ratio.isnan().all()
     assert not gap.difference.isnan().any()

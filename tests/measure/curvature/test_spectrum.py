@@ -7,7 +7,7 @@ from scipy.sparse.linalg import eigsh
 from tests.measure.curvature.written_out import dense, eigenvalues, network, task
 
 from thalweg.errors import InputError
-from thalweg.measure.curvature import CurvatureMatrix, curvature
+from thalweg.measure.curvature import CurvatureMatrix, curvature_of
 
 F64 = torch.float64
 
@@ -17,7 +17,7 @@ def spectrum(kind: str) -> list[float]:
 
 
 def hessian(kind: str, **options: object) -> CurvatureMatrix:
-    return curvature(network(kind), task(kind), dtype=F64, **options)  # type: ignore[arg-type]
+    return curvature_of(network(kind), task(kind), dtype=F64, **options)  # type: ignore[arg-type]
 
 
 def test_both_ends_of_the_spectrum(kind: str) -> None:
@@ -66,10 +66,10 @@ def test_the_start_of_a_trajectory_s_next_point_is_warm() -> None:
 
 def test_rows_are_solved_as_alone() -> None:
     modules, data = [network("mlp", seed) for seed in range(3)], task("mlp")
-    together = curvature(modules, data, dtype=F64).top(2, tolerance=1e-8)
+    together = curvature_of(modules, data, dtype=F64).top(2, tolerance=1e-8)
     assert together.converged.all()
     for row, module in enumerate(modules):
-        alone = curvature(module, data, dtype=F64).top(2, tolerance=1e-8)
+        alone = curvature_of(module, data, dtype=F64).top(2, tolerance=1e-8)
         torch.testing.assert_close(together.values[row], alone.values[0], rtol=1e-6, atol=1e-9)
 
 
@@ -110,7 +110,7 @@ def test_the_density_has_the_moments_of_the_spectrum(kind: str) -> None:
 def test_an_exhausted_space_goes_on_elsewhere() -> None:
     """The empirical Fisher matrix of three examples has rank three."""
     data, module = task("mlp", examples=3), network("mlp")
-    matrix = curvature(module, data, "empirical_fisher", dtype=F64)
+    matrix = curvature_of(module, data, "empirical_fisher", dtype=F64)
     found = matrix.top(6, tolerance=1e-6)
     expected = eigenvalues(dense("mlp", "empirical_fisher", module, data))
     assert found.values[0, :3].tolist() == pytest.approx(expected[:3], rel=1e-6)

@@ -3,7 +3,7 @@
 from thalweg.measure.curvature.density import Density, density
 from thalweg.measure.curvature.eigenpairs import Eigenpairs, eigenpairs
 from thalweg.measure.curvature.gap import Gap, spectral_gap
-from thalweg.measure.curvature.hessian import CurvatureMatrix, curvature
+from thalweg.measure.curvature.hessian import CurvatureMatrix, curvature_of
 from thalweg.measure.curvature.lanczos import Tridiagonal, lanczos
 from thalweg.measure.curvature.operator import (
     CurvatureOperator,
@@ -22,7 +22,7 @@ __all__ = [
     "PreconditionedOperator",
     "Trace",
     "Tridiagonal",
-    "curvature",
+    "curvature_of",
     "density",
     "eigenpairs",
     "lanczos",

@@ -79,7 +79,7 @@ class CurvatureMatrix:
         return LinearOperator((size, size), matvec=matvec, rmatvec=matvec, dtype=dtype)
 
 
-def curvature(
+def curvature_of(
     model: nn.Module | Sequence[nn.Module],
     task: Task,
     curvature: Curvature = "hessian",
@@ -121,5 +121,5 @@ def curvature(
 
 
 def hessian(model: nn.Module | Sequence[nn.Module], task: Task, **options: Any) -> CurvatureMatrix:
-    """Return the Hessian of the mean loss; see `curvature` for the options."""
-    return curvature(model, task, "hessian", **options)
+    """Return the Hessian of the mean loss; see `curvature_of` for the options."""
+    return curvature_of(model, task, "hessian", **options)

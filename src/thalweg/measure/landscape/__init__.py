@@ -1,0 +1,20 @@
+"""The loss around and between networks."""
+
+from thalweg.measure.landscape.directions import (
+    TrajectoryPlane,
+    filter_normalized,
+    trajectory_plane,
+)
+from thalweg.measure.landscape.interpolation import Interpolation, interpolate
+from thalweg.measure.landscape.surface import Surface, steps_of, surface
+
+__all__ = [
+    "Interpolation",
+    "Surface",
+    "TrajectoryPlane",
+    "filter_normalized",
+    "interpolate",
+    "steps_of",
+    "surface",
+    "trajectory_plane",
+]

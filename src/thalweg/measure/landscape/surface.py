@@ -1,0 +1,80 @@
+"""The loss along a line or over a plane through a network's weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from thalweg.errors import InputError
+from thalweg.measure.subject import Subject
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Loss and accuracy at w + α·d₁ (+ β·d₂).
+
+    Attributes:
+        steps: α, and β for a plane, float64; 0 is among each.
+        loss: ``(A,)`` for a line, ``(A, B)`` for a plane, float64.
+        accuracy: The same shape; NaN for regression.
+    """
+
+    steps: tuple[Tensor, ...]
+    loss: Tensor
+    accuracy: Tensor
+
+    @property
+    def at_origin(self) -> float:
+        """The loss at the network itself."""
+        return float(self.loss[tuple(int(each.abs().argmin()) for each in self.steps)])
+
+
+def steps_of(radius: float, points: int) -> Tensor:
+    """Return an odd number of places from −radius to radius, 0 exactly among them.
+
+    Raises:
+        InputError: The number is even or below 3, or the radius is not positive.
+    """
+    if points < 3 or points % 2 == 0:
+        raise InputError(f"points = {points}: must be odd and at least 3, so that 0 is a place")
+    if not radius > 0:
+        raise InputError(f"radius = {radius}: must be greater than 0")
+    half = torch.linspace(0, radius, points // 2 + 1, dtype=torch.float64)
+    return torch.cat([-half[1:].flip(0), half])
+
+
+def surface(
+    subject: Subject,
+    directions: Sequence[Tensor],
+    steps: Sequence[Tensor],
+    row: int = 0,
+    split: str | None = None,
+) -> Surface:
+    """Evaluate a network on a grid around its weights; the grid is a cohort, a row a place.
+
+    Args:
+        subject: The networks and the examples.
+        directions: One or two of ``(D,)``.
+        steps: Places along each, which hold 0.
+        row: Of the network.
+        split: Whose examples; None for those of the subject.
+
+    Raises:
+        InputError: 0 is not among the places.
+    """
+    for each in steps:
+        if not (each == 0).any():
+            raise InputError("0 must be among the places, or the network itself is not seen")
+    W = subject.cohort.W
+    origin = W[row]
+    grid = torch.cartesian_prod(*steps).reshape(-1, len(steps))
+    stacked = torch.stack([direction.to(W) for direction in directions])
+    losses, accuracies = [], []
+    for part in grid.split(64):
+        # One product and sum for every place, so that the step 0 leaves the weights as they are.
+        loss, accuracy = subject.losses_at(origin + part.to(W) @ stacked, row, split)
+        losses.append(loss)
+        accuracies.append(accuracy)
+    shape = [len(each) for each in steps]
+    return Surface(tuple(steps), torch.cat(losses).view(shape), torch.cat(accuracies).view(shape))
