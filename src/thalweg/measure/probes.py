@@ -10,6 +10,7 @@ from thalweg.measure.curvature import CurvatureMatrix
 from thalweg.measure.curvature.density import STARTS, STEPS
 from thalweg.measure.curvature.eigenpairs import MOST_PRODUCTS, End
 from thalweg.measure.curvature.trace import PRODUCTS
+from thalweg.measure.sharpness import MEASURES, SharpnessOptions
 from thalweg.registry import Registry
 from thalweg.validation import Options, validate
 
@@ -95,6 +96,16 @@ def measure_density(matrix: CurvatureMatrix, options: DensityOptions) -> Figures
     }
 
 
+def measure_sharpness(matrix: CurvatureMatrix, options: SharpnessOptions) -> Figures:
+    """Return every measure of sharpness, and which are invariant to rescaling a ReLU unit."""
+    return {
+        "measure": [each.name for each in MEASURES],
+        "value": [float(each.measure(matrix.subject, options)) for each in MEASURES],
+        "invariant": [each.invariant for each in MEASURES],
+        **_sample(matrix),
+    }
+
+
 PROBES: Registry[Probe] = Registry("probe")
 PROBES.add(
     "hessian",
@@ -108,6 +119,12 @@ PROBES.add(
     "spectral density (stochastic Lanczos quadrature)",
     DensityOptions,
     measure_density,
+)
+PROBES.add(
+    "sharpness",
+    "measures of sharpness, and which are invariant to rescaling a ReLU unit",
+    SharpnessOptions,
+    measure_sharpness,
 )
 
 

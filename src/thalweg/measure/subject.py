@@ -106,9 +106,13 @@ class Subject:
             self._copies[times] = self.cohort.repeated(times)
         return self._copies[times]
 
-    def loss(self) -> Tensor:
-        """Return the mean loss of each network, float64 ``(K,)``."""
-        cohort = self.copies(1)
+    def loss(self, W: Tensor | None = None) -> Tensor:
+        """Return the mean loss of each network, float64 ``(K,)``.
+
+        Args:
+            W: Other weights ``(K, D)`` to take it at; None for the networks' own.
+        """
+        cohort = self.copies(1) if W is None else self._elsewhere(W)
         parts = [
             self.backend.losses(cohort, batch).double() * (batch.size / self.examples)
             for batch in self.batches()
@@ -139,14 +143,22 @@ class Subject:
         known = [each for each in accuracies if each is not None]
         return loss, torch.cat(known) if known else torch.full_like(loss, torch.nan)
 
-    def gradient(self) -> Tensor:
-        """Return the gradient of each network's mean loss, ``(K, D)``."""
-        cohort = self.copies(1)
+    def gradient(self, W: Tensor | None = None) -> Tensor:
+        """Return the gradient of each network's mean loss, ``(K, D)``.
+
+        Args:
+            W: Other weights ``(K, D)`` to take it at; None for the networks' own.
+        """
+        cohort = self.copies(1) if W is None else self._elsewhere(W)
         total = torch.zeros_like(cohort.W)
         for batch in self.batches():
             self.backend.gradient(cohort, batch)
             total.add_(cohort.G, alpha=batch.size / self.examples)
         return total
+
+    def _elsewhere(self, W: Tensor) -> Cohort:
+        rows = torch.arange(self.cohort.rows, device=W.device)
+        return self.cohort.elsewhere(W, rows)
 
     def _check_determinism(self) -> None:
         batch = self.batches(min(CHUNK, 100))[0]
