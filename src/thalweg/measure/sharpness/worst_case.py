@@ -23,7 +23,8 @@ def adaptive_sphere(radius: float) -> Ascent:
 
     def step(w: Tensor, g: Tensor) -> Tensor:
         scaled = w * g
-        return radius * w * scaled / scaled.norm(dim=1, keepdim=True).clamp_min(_tiny(g))
+        norm: Tensor = scaled.norm(dim=1, keepdim=True).clamp_min(_tiny(g))
+        return radius * w * scaled / norm
 
     return step
 
