@@ -1,5 +1,6 @@
 """The loss around and between networks."""
 
+from thalweg.measure.landscape.alignment import align, aligned_subject
 from thalweg.measure.landscape.directions import (
     TrajectoryPlane,
     filter_normalized,
@@ -12,6 +13,8 @@ __all__ = [
     "Interpolation",
     "Surface",
     "TrajectoryPlane",
+    "align",
+    "aligned_subject",
     "filter_normalized",
     "interpolate",
     "steps_of",

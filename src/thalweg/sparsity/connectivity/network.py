@@ -28,6 +28,7 @@ class Stage:
             reads flattened channels; zero outside the mask.
         state_weight: W_hh ``(units, units)`` of a recurrent layer, else None.
         bias: ``(units,)``, b_ih + b_hh of a recurrent layer; None for none.
+        bias_names: Of its biases: none, one, or two of a recurrent layer.
         sources: Number of sources.
         before: Poolings and activations between the stage before and this one.
     """
@@ -37,6 +38,7 @@ class Stage:
     weight: Tensor
     state_weight: Tensor | None
     bias: Tensor | None
+    bias_names: tuple[str, ...]
     sources: int
     before: tuple[Layer, ...] = ()
 
@@ -181,9 +183,10 @@ class _Reader:
         """Return the stages of a layer; none where it has no weights."""
         if layer.kind in ("convolution", "linear"):
             name = self._starts[layer.weight]
-            bias = None if layer.bias < 0 else self._parameters[self._starts[layer.bias]]
+            biases = () if layer.bias < 0 else (self._starts[layer.bias],)
+            bias = self._parameters[biases[0]] if biases else None
             weight = self._parameters[name]
-            return [Stage(layer, (name,), weight, None, bias, weight.shape[1])]
+            return [Stage(layer, (name,), weight, None, bias, biases, weight.shape[1])]
         if layer.kind == "recurrent":
             return self._recurrent(layer)
         return []
@@ -202,6 +205,7 @@ class _Reader:
             found.append(
                 Stage(
                     *(one, tuple(names[:2]), weight, state_weight, bias_ih + bias_hh),
+                    bias_names=tuple(names[2:]),
                     sources=weight.shape[1],
                 )
             )
