@@ -11,6 +11,8 @@ import polars as pl
 
 from thalweg.errors import InputError
 from thalweg.execute import Progress, Resources, execute, plan_cohorts
+from thalweg.execute.execution import use_threads
+from thalweg.execute.measuring import check_requests, measure_runs
 from thalweg.store import Store, StudyResults
 from thalweg.store.assemble import read_results
 from thalweg.study import StudyPlan, recipes, record_study, rounds
@@ -66,6 +68,12 @@ class Results:
         `thalweg.store.results.ROUNDS` for the columns.
         """
         return self.load().rounds
+
+    def probes(self) -> pl.DataFrame:
+        """Return one row a run and figure that a probe of the study has measured; see
+        `thalweg.store.results.PROBES` for the columns.
+        """
+        return self.load().probes
 
     def targets(self) -> pl.DataFrame:
         """Return what every target of the study costs each arm, one row a target and arm; see
@@ -142,8 +150,9 @@ class Study:
             ThalwegError: The work could not be done.
         """
         resources = Resources.choose(device, jobs, Path(data) if data else None, backend)
-        # A network that does not fit is found out here.
+        # A network that does not fit, or cannot be measured as asked, is found out here.
         plan_cohorts(self.plan.specs, None, resources)
+        check_requests(self.plan.specs, self.plan.probes, resources.data)
         store = Store(Path(out), create=True)
         failed: dict[str, str] = {}
         with progress or Progress() as view:
@@ -151,6 +160,8 @@ class Study:
                 record_study(plan, store, command_line())
                 specs = [spec for spec in plan.specs if spec.id not in failed]
                 failed |= execute(specs, store, resources, view).failed
+        with use_threads(resources.threads * resources.jobs):
+            measure_runs(self.plan.specs, self.plan.probes, store, resources.data)
         return Results(self.plan.name, store, failed)
 
 

@@ -23,6 +23,9 @@ from thalweg.spec.named import split_name
 from thalweg.store import Store
 from thalweg.store.find import find_run
 
+LONG_LINE = 8
+"""More figures than this are a table."""
+
 
 def measure(
     what: Annotated[
@@ -140,6 +143,9 @@ def _print(name: str, figures: Mapping[str, Any]) -> None:
         columns = zip(*lists.values(), strict=True)
         print_table([dict(zip(lists, row, strict=True)) for row in columns])
     single = {key: value for key, value in figures.items() if not isinstance(value, list)}
+    if len(single) > LONG_LINE:
+        print_table([{name: key, "value": _text(value)} for key, value in single.items()])
+        return
     print(f"{name}: " + ", ".join(f"{key} {_text(value)}" for key, value in single.items()))
 
 

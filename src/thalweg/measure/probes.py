@@ -42,68 +42,64 @@ class DensityOptions(Options):
     steps: int = Field(default=STEPS, ge=2)
 
 
-Probe = Callable[[CurvatureMatrix, Any], Figures]
-"""``(matrix, options)`` → figures of one network."""
+Probe = Callable[[CurvatureMatrix, Any], list[Figures]]
+"""``(matrix, options)`` → figures of each network."""
 
 
-def measure_hessian(matrix: CurvatureMatrix, options: HessianOptions) -> Figures:
+def measure_hessian(matrix: CurvatureMatrix, options: HessianOptions) -> list[Figures]:
     """Return eigenvalues with residuals and flags, and the spectral gap with its error."""
     found = matrix.top(options.top, options.end, options.tolerance, options.products)
-    figures: Figures = {
-        "eigenvalues": found.values[0].tolist(),
-        "residuals": found.residuals[0].tolist(),
-        "converged": found.converged[0].tolist(),
-        "products": found.products,
-    }
+    figures: list[Figures] = [
+        {
+            "eigenvalues": found.values[row].tolist(),
+            "residuals": found.residuals[row].tolist(),
+            "converged": found.converged[row].tolist(),
+        }
+        for row in range(len(found.values))
+    ]
     if options.top > 1 and options.end == "largest":
         gap = matrix.gap(found)
-        figures |= {
-            "gap": float(gap.difference),
-            "ratio": float(gap.ratio),
-            "gap_error": float(gap.difference_error),
-            "ratio_error": float(gap.ratio_error),
-            "errors": gap.value_errors[0].tolist(),
-        }
-        figures["products"] = matrix.operator.products
-    return {**figures, **_sample(matrix)}
+        for row, own in enumerate(figures):
+            own |= {
+                "gap": float(gap.difference[row]),
+                "ratio": float(gap.ratio[row]),
+                "gap_error": float(gap.difference_error[row]),
+                "ratio_error": float(gap.ratio_error[row]),
+                "errors": gap.value_errors[row].tolist(),
+            }
+    return figures
 
 
-def measure_trace(matrix: CurvatureMatrix, options: TraceOptions) -> Figures:
+def measure_trace(matrix: CurvatureMatrix, options: TraceOptions) -> list[Figures]:
     """Return the trace with its standard error, and the mean eigenvalue."""
     found = matrix.trace(options.products)
-    return {
-        "trace": float(found.values),
-        "error": float(found.errors),
-        "mean_eigenvalue": float(found.values) / matrix.operator.dimension,
-        "products": found.products,
-        **_sample(matrix),
-    }
+    return [
+        {"trace": value, "error": error, "mean_eigenvalue": value / matrix.operator.dimension}
+        for value, error in zip(found.values.tolist(), found.errors.tolist(), strict=True)
+    ]
 
 
-def measure_density(matrix: CurvatureMatrix, options: DensityOptions) -> Figures:
+def measure_density(matrix: CurvatureMatrix, options: DensityOptions) -> list[Figures]:
     """Return the quadrature's nodes and weights, and mean and deviation of the eigenvalues."""
     found = matrix.density(options.starts, options.steps)
-    mean, deviation = found.moments()
-    return {
-        "mean": float(mean),
-        "deviation": float(deviation),
-        "smallest": float(found.nodes.min()),
-        "largest": float(found.nodes.max()),
-        "nodes": found.nodes[0].tolist(),
-        "weights": found.weights[0].tolist(),
-        "products": found.products,
-        **_sample(matrix),
-    }
+    means, deviations = found.moments()
+    return [
+        {
+            "mean": float(means[row]),
+            "deviation": float(deviations[row]),
+            "smallest": float(nodes.min()),
+            "largest": float(nodes.max()),
+            "nodes": nodes.tolist(),
+            "weights": found.weights[row].tolist(),
+        }
+        for row, nodes in enumerate(found.nodes)
+    ]
 
 
-def measure_sharpness(matrix: CurvatureMatrix, options: SharpnessOptions) -> Figures:
-    """Return every measure of sharpness, and which are invariant to rescaling a ReLU unit."""
-    return {
-        "measure": [each.name for each in MEASURES],
-        "value": [float(each.measure(matrix.subject, options)) for each in MEASURES],
-        "invariant": [each.invariant for each in MEASURES],
-        **_sample(matrix),
-    }
+def measure_sharpness(matrix: CurvatureMatrix, options: SharpnessOptions) -> list[Figures]:
+    """Return every measure of sharpness."""
+    found = {each.name: each.measure(matrix.subject, options).tolist() for each in MEASURES}
+    return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
 
 
 PROBES: Registry[Probe] = Registry("probe")
@@ -126,6 +122,31 @@ PROBES.add(
     SharpnessOptions,
     measure_sharpness,
 )
+
+
+def check_options(
+    name: str, options: Mapping[str, Any], path: str = "", also: Sequence[str] = ()
+) -> Options:
+    """Return a probe's options, checked; ``path`` and ``also`` are as for `validate`.
+
+    Raises:
+        InputError: An unknown probe or option, or a wrong value.
+    """
+    kind = PROBES[name].options
+    assert kind is not None
+    return validate(kind, options, path, also)
+
+
+def run_probe(matrix: CurvatureMatrix, name: str, options: Options) -> list[Figures]:
+    """Return a probe's figures of each network, with what they cost and were taken on."""
+    matrix.operator.products = 0
+    found = PROBES[name].target(matrix, options)
+    taken = {
+        "products": matrix.operator.products,
+        "examples": matrix.subject.examples,
+        "seed": matrix.subject.seed,
+    }
+    return [{**own, **taken} for own in found]
 
 
 def measure(
@@ -151,11 +172,5 @@ def measure(
     for entry in entries:
         assert entry.options is not None
         own = {k: v for k, v in options.items() if k in entry.options.model_fields}
-        matrix.operator.products = 0
-        figures[entry.name] = entry.target(matrix, validate(entry.options, own, ""))
+        figures[entry.name] = run_probe(matrix, entry.name, check_options(entry.name, own))[0]
     return figures
-
-
-def _sample(matrix: CurvatureMatrix) -> Figures:
-    subject = matrix.subject
-    return {"examples": subject.examples, "seed": subject.seed}

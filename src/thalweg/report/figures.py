@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from thalweg.report.arm_dots import arm_dots
 from thalweg.report.charts import (
     Axis,
     Chart,
@@ -32,8 +33,9 @@ from thalweg.report.formats import (
     metric_value,
     number,
     percent,
-    plural,
 )
+from thalweg.report.measurements import LEAD as MEASURED_LEAD
+from thalweg.report.measurements import measured_charts, measured_tables
 from thalweg.report.panels import Arm, Panel
 from thalweg.report.recovery import recovery_charts
 from thalweg.report.rounds import prunings
@@ -115,6 +117,12 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
             tuple(size_tables(panels)),
         ),
         Section(
+            "Measurements",
+            MEASURED_LEAD,
+            tuple(Group(_selected(p), tuple(measured_charts(results, p))) for p in panels),
+            tuple(measured_tables(results, panels)),
+        ),
+        Section(
             "Learning curves",
             "Mean over seeds at the arm's selected point, with the 95 % Student t band. A line "
             "ends where a run diverged. Epoch 0 is the initialisation; it may lie outside the "
@@ -159,60 +167,12 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
 def final_chart(panel: Panel) -> Chart | None:
     """Return the test figures of the arms at their selected points, seed by seed."""
     metric = "test_accuracy" if "test_accuracy" in panel.metrics else "test_loss"
-    scale = _scale(metric)
-    layers: list[Layer] = []
-    shown: list[float] = []
-    words = []
-    for row, arm in enumerate(panel.arms):
-        place = float(row)
-        values = arm.selected.values(metric) if arm.selected else []
-        known = finite(values)
-        if not known:
-            words.append(f"{arm.name}: no finite result")
-            continue
-        interval = mean_interval(values)
-        words.append(f"{arm.name} {metric_interval(metric, interval.mean, interval.half_width)}")
-        layers.append(
-            Points(
-                arm.name,
-                arm.style,
-                [scale(v) for v in known],
-                [place + 0.18] * len(known),
-                "small",
-                [f"{clipped(arm.name)}: {metric_value(metric, v)}" for v in known],
-            )
-        )
-        shown += map(scale, known)
-        if not interval.diverged:
-            bounds = _bounds(interval.low, interval.high, scale)
-            shown += bounds or ()
-            layers.append(
-                Points(
-                    arm.name,
-                    arm.style,
-                    [scale(interval.mean)],
-                    [place],
-                    "dot",
-                    [words[-1] + f", {plural(interval.count, 'seed')}"],
-                    x_interval=[bounds],
-                )
-            )
-    if not layers:
-        return None
-    return Chart(
-        name=slug("final", panel.task, panel.model, metric),
-        title=f"Final {metric_name(metric)}: {panel.title}",
-        description=f"{metric_name(metric)} of each arm on {panel.title}: {'; '.join(words)}.",
-        caption="Points selected by " + metric_name(panel.metric) + ".",
-        x=Axis(axis_title(metric), limits=padded(shown)),
-        y=Axis(
-            "",
-            limits=(len(panel.arms) - 0.4, -0.6),
-            ticks=name_ticks([clipped(arm.name, 24) for arm in panel.arms], 60),
-        ),
-        layers=tuple(layers),
-        height=150 + 52 * len(panel.arms),
-        legend=False,
+    return arm_dots(
+        panel,
+        metric,
+        lambda arm: arm.selected.values(metric) if arm.selected else [],
+        slug("final", panel.task, panel.model, metric),
+        f"Final {metric_name(metric)}: {panel.title}",
     )
 
 

@@ -8,7 +8,8 @@ import polars as pl
 
 from thalweg.errors import InputError
 from thalweg.store.files import read_json
-from thalweg.store.results import CONFUSION, METRICS, ROUNDS, RUNS, StudyResults
+from thalweg.store.probes import probe_rows
+from thalweg.store.results import CONFUSION, METRICS, PROBES, ROUNDS, RUNS, StudyResults
 from thalweg.store.rounds import round_rows, sparsity_figures
 from thalweg.store.run_directory import COMPLETE, RunDirectory
 from thalweg.store.store import Store
@@ -61,6 +62,9 @@ def read_results(store: Store, name: str) -> StudyResults:
             for entry in rounds
             if (path := store.run(entry["run"]).masks_path).exists()
         },
+        probes=pl.DataFrame(
+            probe_rows(record["runs"], runs, record.get("probes", {})), schema=PROBES
+        ),
     )
 
 

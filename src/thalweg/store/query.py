@@ -9,7 +9,8 @@ import polars as pl
 from thalweg.errors import InputError
 from thalweg.store.assemble import describe
 from thalweg.store.files import read_json
-from thalweg.store.results import METRICS, ROUNDS, RUNS
+from thalweg.store.probes import probe_rows
+from thalweg.store.results import METRICS, PROBES, ROUNDS, RUNS
 from thalweg.store.rounds import round_rows
 from thalweg.store.run_directory import COMPLETE
 from thalweg.store.store import Store
@@ -19,6 +20,7 @@ TABLES = {
     "runs": "one row a run: what was asked, its figures and its cost",
     "arms": "one row a study, arm, grid point and seed, with the run that answers it",
     "metrics": "one row a run and evaluated epoch",
+    "probes": "one row a study, arm, grid point, seed, probe and figure it has measured",
     "rounds": "one row a study, arm, grid point, seed and round of pruning, 0 being the dense run",
 }
 
@@ -56,6 +58,12 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         for name, record in records.items()
         for row in round_rows(record.get("rounds", []), described)
     ]
+    found = {run.id: run for run in store.runs()}
+    probes = [
+        {"study": name, **row}
+        for name, record in records.items()
+        for row in probe_rows(record["runs"], found, record.get("probes", {}))
+    ]
     schema = dict.fromkeys(("study", "arm", "point"), pl.String)
     connection = duckdb.connect()
     try:
@@ -65,6 +73,8 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.register("arms", pl.DataFrame(arms, schema=arm_schema))
         round_schema = {"study": pl.String, **ROUNDS}
         connection.register("rounds", pl.DataFrame(rounds, schema=round_schema))
+        probe_schema = {"study": pl.String, **PROBES}
+        connection.register("probes", pl.DataFrame(probes, schema=probe_schema))
         # A run that was to be pruned from one that diverged took no step and has no table.
         complete = [run["run"] for run in runs if run["status"] in COMPLETE and run["steps"]]
         connection.register("no_metrics", pl.DataFrame(schema=METRICS))

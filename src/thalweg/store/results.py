@@ -94,6 +94,21 @@ is the dense training. Figures are as in `RUNS`; of the dense network ``kept`` a
 last are the ticket's own runs.
 """
 
+PROBES = {
+    "run": pl.String,
+    "arm": pl.String,
+    "point": pl.String,
+    "seed": pl.Int64,
+    "probe": pl.String,
+    "figure": pl.String,
+    "index": pl.Int64,
+    "value": pl.Float64,
+}
+"""Columns of the ``probes`` frame, one row an arm, grid point, seed, probe and figure: ``probe`` is
+the label it has in the study, ``index`` numbers the entries of a list from 0 and is null for a
+single figure. Flags are 0 or 1; what is undefined is null.
+"""
+
 METRICS = {
     "run": pl.String,
     "epoch": pl.Int64,
@@ -140,6 +155,7 @@ class StudyResults:
         targets: Figures whose cost is asked for, by metric (a column of `METRICS`).
         rounds: See `ROUNDS`.
         masks: File of the final mask of each pruned run in `rounds`, by run.
+        probes: See `PROBES`.
     """
 
     name: str
@@ -154,3 +170,4 @@ class StudyResults:
     targets: dict[str, list[float]] = field(default_factory=dict)
     rounds: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROUNDS))
     masks: dict[str, Path] = field(default_factory=dict)
+    probes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBES))

@@ -4,10 +4,12 @@ The order of writing is the guarantee: everything else first, ``status.json`` la
 complete exactly when its status says so, and from then on its files never change.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,18 @@ class RunDirectory:
     def _snapshot(self, name: str) -> Path:
         return self.path / f"snapshot-{name.replace(':', '-')}.safetensors"
 
+    def save_figures(self, file: str, figures: Mapping[str, Any]) -> None:
+        """Keep what a probe has measured of the complete run, under a name that says of what kind
+        and with which options.
+        """
+        finite = {key: _finite(value) for key, value in figures.items()}
+        write_whole(self.path / "probes" / file, json.dumps(finite, allow_nan=False) + "\n")
+
+    def figures(self, file: str) -> dict[str, Any] | None:
+        """Return what a probe has measured; None where it has not."""
+        path = self.path / "probes" / file
+        return read_json(path) if path.exists() else None
+
     @property
     def masks_path(self) -> Path:
         """Where the mask that the run ended with lies, if it has one."""
@@ -163,6 +177,13 @@ class RunDirectory:
         for path in [*self.checkpoints().values(), *self.path.glob(".*")]:
             with suppress(OSError):  # results may lie on a read-only disk
                 path.unlink()
+
+
+def _finite(value: Any) -> Any:
+    """Return a figure with None for what is not a finite number."""
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return value if not isinstance(value, float) or isfinite(value) else None
 
 
 def _tensors(named: Mapping[str, Tensor]) -> bytes:

@@ -13,6 +13,7 @@ import tomli_w
 from pydantic import BeforeValidator, Field
 
 from thalweg.errors import InputError
+from thalweg.measure.requests import Request, parse_requests
 from thalweg.spec import RunSpec
 from thalweg.study.axes import Axes, label
 from thalweg.study.conditions import expand_conditions
@@ -95,6 +96,7 @@ class StudyPlan:
         table: The study as it applies, preset and overrides included.
         source: What it was read from: a path, a recipe's name, or "" if made by a command.
         spaces: What the arms' trials are drawn from, where results decide which come next.
+        probes: What is measured of every run.
     """
 
     options: StudyOptions
@@ -102,6 +104,7 @@ class StudyPlan:
     table: Table
     source: str = ""
     spaces: Mapping[str, Space] = field(default_factory=dict)
+    probes: tuple[Request, ...] = ()
 
     @property
     def name(self) -> str:
@@ -173,7 +176,8 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
     spaces: dict[str, Space] = {}
     if search.method == "optuna":
         spaces = {name: search_space(arm) for name, arm in tables.items()}
-    return StudyPlan(options, tuple(points), table, source, spaces)
+    probes = tuple(parse_requests(table.get("probes", [])))
+    return StudyPlan(options, tuple(points), table, source, spaces, probes)
 
 
 def _default_arm(base: Mapping[str, Any]) -> str:

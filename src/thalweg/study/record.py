@@ -25,6 +25,7 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
         "notes": study.options.notes,
         "targets": study.options.targets.by_metric(),
         "search": study.table.get("search", {}),
+        "probes": {request.label: request.file for request in study.probes},
         "source": study.source,
         "command": command,
         "started": read_json(before)["started"] if before.exists() else now,

@@ -11,7 +11,10 @@ from thalweg.validation import unknown
 
 Table = dict[str, Any]
 
-SECTIONS = ("study", "task", "model", "optimizer", "train", "sparsity", "search", "arms", "presets")
+SECTIONS = (
+    *("study", "task", "model", "optimizer", "train", "sparsity", "search", "arms", "probes"),
+    "presets",
+)
 
 CHOICES = ("task", "model", "init", "optimizer", "schedule")
 """Tables whose ``name`` chooses what their other keys are options of."""

@@ -9,6 +9,7 @@ from thalweg.measure.curvature.operator import (
     CurvatureOperator,
     Operator,
     PreconditionedOperator,
+    parameter_support,
 )
 from thalweg.measure.curvature.trace import Trace, trace
 
@@ -26,6 +27,7 @@ __all__ = [
     "density",
     "eigenpairs",
     "lanczos",
+    "parameter_support",
     "spectral_gap",
     "trace",
 ]
