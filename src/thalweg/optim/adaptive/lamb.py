@@ -8,7 +8,7 @@ from torch import Tensor
 
 from thalweg.optim.adaptive.adam import Adam, AdamHyperparameters, root_of_moment
 from thalweg.optim.adaptive.moments import bias_correction, update_moments_
-from thalweg.optim.adaptive.trust_ratio import run_norms, where_both
+from thalweg.optim.adaptive.trust_ratio import run_norms, trust_ratio
 from thalweg.optim.rule import Value, add_scaled_, add_weight_decay
 
 
@@ -40,4 +40,4 @@ class LAMB(Adam):
         r = (state["m"] / bias_correction(h.beta1, t, w)).div_(root_of_moment(state["v"], h, t))
         r = add_weight_decay(r, w, h.weight_decay)
         weight, step = run_norms(w), run_norms(r)
-        add_scaled_(w, r, -h.lr * where_both(weight, step, weight / step))
+        add_scaled_(w, r, -h.lr * trust_ratio(weight, step, step))

@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from thalweg.optim.adaptive.trust_ratio import run_norms, where_both
-from thalweg.optim.rule import Hyperparameters, Rule, Value, add_weight_decay
+from thalweg.optim.adaptive.trust_ratio import run_norms, trust_ratio
+from thalweg.optim.rule import Hyperparameters, Rule, Value, add_scaled_, add_weight_decay
 
 
 class LARSHyperparameters(Hyperparameters):
@@ -41,7 +41,8 @@ class LARS(Rule):
 
     def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         weight, gradient = run_norms(w), run_norms(g)
-        ratio = h.trust_coefficient * weight / (gradient + h.weight_decay * weight)
-        rate = h.lr * where_both(weight, gradient, ratio)
-        d = add_weight_decay(g, w, h.weight_decay)
-        w.sub_(state["momentum"].mul_(h.momentum).addcmul_(d, rate))
+        below = (gradient + h.weight_decay * weight) / h.trust_coefficient
+        rate = h.lr * trust_ratio(weight, gradient, below)
+        momentum = state["momentum"].mul_(h.momentum)
+        add_scaled_(momentum, add_weight_decay(g, w, h.weight_decay), rate)
+        w.sub_(momentum)
