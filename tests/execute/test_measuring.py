@@ -24,6 +24,8 @@ PROBES = [
     {"name": "hessian", "label": "first layer", "parameters": ["layers.0.*"], "top": 1},
     {"name": "trace", "examples": 200, "products": 12},
     {"name": "sharpness", "split": "test", "draws": 2, "steps": 2},
+    {"name": "line", "points": 5, "split": "test"},
+    {"name": "line", "label": "along the top", "direction": "eigenvector", "points": 3},
 ]
 ARMS = {
     "wide": {"model": {"name": "mlp", "widths": [12]}},
@@ -54,7 +56,7 @@ def test_every_run_that_is_done_is_measured_once(
     out = tmp_path / "out"
     frame = run_here(study, out).probes()
     assert set(frame["arm"]) == {"plain", "wide", "pruned"}
-    assert set(frame["probe"]) == {"hessian", "first layer", "trace", "sharpness"}
+    assert set(frame["probe"]) == {each.get("label", each["name"]) for each in PROBES}
     by_hand = load_study(study).points[0].specs[1]
     module = build_model("mlp", {"widths": [8]}, (64,), 10, 0, None)
     module.load_state_dict(load_file(Store(out).run(by_hand.id).path / "final.safetensors"))
@@ -67,8 +69,14 @@ def test_every_run_that_is_done_is_measured_once(
     assert values(frame, arm="plain", seed=0, probe="trace", figure="examples") == [200]
     assert len(values(frame, arm="wide", seed=0, probe="sharpness")) == 13
 
+    line = values(frame, arm="plain", seed=0, probe="line", figure="step")
+    assert line == [-1, -0.5, 0, 0.5, 1]
+    middle = values(frame, arm="plain", seed=0, probe="line", figure="loss", index=2)
+    runs = Store(out).run(load_study(study).points[0].specs[0].id).status()
+    assert middle == pytest.approx([runs["test_loss"]], rel=1e-5)
+
     files = {path: path.stat().st_mtime_ns for path in out.glob("runs/*/probes/*")}
-    assert len(files) == 6 * 4
+    assert len(files) == 6 * len(PROBES)
     run_here(study, out)
     assert files == {path: path.stat().st_mtime_ns for path in out.glob("runs/*/probes/*")}
     counted = query(Store(out), "SELECT count(DISTINCT run) AS runs FROM probes")
@@ -101,7 +109,9 @@ def test_they_are_in_the_report(study: Path, tmp_path: Path, run_here: Run) -> N
     table = pl.read_csv(results.store.study_folder("study") / "tables" / "measurements.csv")
     assert {"eigenvalue 1", "eigenvalue 3", "gap", "trace", "asam"} <= set(table["figure"])
     assert set(table["seeds"]) == {2}
-    assert list((results.store.study_folder("study") / "figures").glob("measured-*.png"))
+    figures = results.store.study_folder("study") / "figures"
+    assert list(figures.glob("measured-*.png"))
+    assert len(list(figures.glob("line-*.png"))) == 2
 
 
 def test_what_has_not_converged_is_flagged_and_not_shown(
@@ -127,6 +137,8 @@ def test_what_has_not_converged_is_flagged_and_not_shown(
         ([{"name": "hessian", "topp": 3}], "probes.hessian: unknown key 'topp'"),
         ([{"name": "hessian", "top": 0}], "probes.hessian.top = 0: must be at least 1"),
         ([{"name": "hessian", "examples": 0}], "probes.hessian.examples = 0: must be at least 1"),
+        ([{"name": "line", "direction": "up"}], "probes.line.direction = 'up': must be"),
+        ([{"name": "line", "points": 4}], "probes.line.points = 4: must be odd"),
         ([{"name": "trace"}, {"name": "trace"}], "two are called 'trace'; give one a label"),
     ],
 )

@@ -57,7 +57,8 @@ CASES = [
         "trian",
         "epochs = 1",
         "unknown key 'trian'; did you mean 'train'? "
-        "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, presets)",
+        "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, "
+        "presets)",
     ),
     in_section(
         "study",
@@ -502,7 +503,8 @@ PRESETS = text_of(
             "typo",
             (),
             "presets.typo: unknown key 'trian'; did you mean 'train'? "
-            "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, seeds)",
+            "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, "
+            "seeds)",
         ),
         ("zero", (), "study.seeds = 0: must be from 1 to 100000"),
         ("number", (), "presets.number = 3: must be a table"),
@@ -517,7 +519,8 @@ PRESETS = text_of(
             None,
             ["trian.epochs=3"],
             "--set 'trian.epochs=3': unknown key 'trian'; did you mean 'train'? "
-            "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, presets)",
+            "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, "
+            "presets)",
         ),
         (
             None,

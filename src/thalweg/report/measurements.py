@@ -6,12 +6,14 @@ from functools import partial
 import polars as pl
 
 from thalweg.report.arm_dots import arm_dots
-from thalweg.report.charts import Chart
+from thalweg.report.charts import Axis, Chart, Line, finite, padded
+from thalweg.report.formats import number
 from thalweg.report.metric_columns import metric_figures, metric_schema, metric_text
 from thalweg.report.panels import Arm, Panel
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.statistics import mean_interval
 
 LEAD = (
     "Measured at the weights the runs ended with: the large mark is the mean over seeds at the "
@@ -22,15 +24,18 @@ LEAD = (
 CHARTED = ("eigenvalue 1", "gap", "ratio", "trace", "asam", "fisher_rao")
 """Figures that have a chart; all are in the table."""
 
-UNSHOWN = ("converged", "residuals", "examples", "seed", "products")
+ABOUT = ("converged", "residuals", "examples", "seed", "products")
 """What tells about the measurement, and not about the network."""
+
+LINE = ("step", "loss", "accuracy")
+"""Figures of a probe that looks along a line."""
 
 
 def measured_charts(results: StudyResults, panel: Panel) -> list[Chart]:
     """Return one chart a probe and figure in `CHARTED`."""
     shown = _shown(results)
     pairs = shown.select("probe", "name").unique(maintain_order=True).rows()
-    charts = []
+    charts = line_charts(results, panel)
     for probe, name in pairs:
         if name in CHARTED:
             own = shown.filter(probe=probe, name=name)
@@ -43,6 +48,57 @@ def measured_charts(results: StudyResults, panel: Panel) -> list[Chart]:
             )
             charts += [chart] if chart else []
     return charts
+
+
+def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:
+    """Return one chart a probe that has looked along a line: the loss, mean over seeds by arm."""
+    found = results.probes.filter(pl.col("figure").is_in(LINE))
+    charts = []
+    for probe in found["probe"].unique(maintain_order=True):
+        lines = [
+            line
+            for arm in panel.arms
+            if (line := _line(found.filter(probe=probe, arm=arm.name), arm)) is not None
+        ]
+        if not lines:
+            continue
+        means = finite(y for line in lines for y in line.y)
+        log = min(means) > 0 and max(means) > 10 * min(means)
+        ends = [*means, *finite(e for line in lines for e in (*line.low, *line.high))]
+        shown = [end for end in ends if end > min(means) / 2] if log else ends
+        words = "; ".join(f"{line.label} rises to {number(max(finite(line.y)))}" for line in lines)
+        charts.append(
+            Chart(
+                name=slug("line", panel.task, panel.model, probe),
+                title=f"{probe}: loss along the line, {panel.title}",
+                description=f"Loss along a line through the weights, by arm; {words}.",
+                caption="",
+                x=Axis("Step along the direction", limits=padded(lines[0].x)),
+                y=Axis("Loss", log, padded(shown, log)),
+                layers=tuple(lines),
+            )
+        )
+    return charts
+
+
+def _line(own: pl.DataFrame, arm: Arm) -> Line | None:
+    if arm.selected is None:
+        return None
+    own = own.filter(pl.col("run").is_in([run["run"] for run in arm.selected.runs]))
+    steps = own.filter(figure="step").group_by("index").agg(pl.col("value").first())
+    losses = own.filter(figure="loss").group_by("index").agg(pl.col("value").alias("losses"))
+    rows = steps.join(losses, on="index").sort("index").rows(named=True)
+    if not rows:
+        return None
+    intervals = [mean_interval([v for v in row["losses"] if v is not None]) for row in rows]
+    return Line(
+        arm.name,
+        arm.style,
+        [row["value"] for row in rows],
+        [interval.mean for interval in intervals],
+        [interval.low for interval in intervals],
+        [interval.high for interval in intervals],
+    )
 
 
 def measured_tables(results: StudyResults, panels: Sequence[Panel]) -> list[Table]:
@@ -88,7 +144,9 @@ def _shown(results: StudyResults) -> pl.DataFrame:
         )
     )
     return (
-        results.probes.filter(~pl.col("figure").is_in(UNSHOWN), pl.col("value").is_not_null())
+        results.probes.filter(
+            ~pl.col("figure").is_in([*ABOUT, *LINE]), pl.col("value").is_not_null()
+        )
         .join(flags, on=keys, how="left", maintain_order="left")
         .filter(pl.col("ok").fill_null(True))
         .with_columns(name=named)
