@@ -1,12 +1,13 @@
 """What probes have measured of the runs, on the page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
 from thalweg.report.arm_dots import arm_dots
-from thalweg.report.charts import Axis, Chart, Line, finite, padded
+from thalweg.report.charts import Axis, Chart, Line, finite, log_ticks, padded
 from thalweg.report.formats import number
 from thalweg.report.metric_columns import metric_figures, metric_schema, metric_text
 from thalweg.report.panels import Arm, Panel
@@ -66,6 +67,12 @@ def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:
         log = min(means) > 0 and max(means) > 10 * min(means)
         ends = [*means, *finite(e for line in lines for e in (*line.low, *line.high))]
         shown = [end for end in ends if end > min(means) / 2] if log else ends
+        limits = padded(shown, log)
+        if log:  # a band may reach zero, the axis cannot
+            lines = [
+                replace(line, low=[e if e is None else max(e, limits[0]) for e in line.low])
+                for line in lines
+            ]
         words = "; ".join(f"{line.label} rises to {number(max(finite(line.y)))}" for line in lines)
         charts.append(
             Chart(
@@ -74,7 +81,7 @@ def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:
                 description=f"Loss along a line through the weights, by arm; {words}.",
                 caption="",
                 x=Axis("Step along the direction", limits=padded(lines[0].x)),
-                y=Axis("Loss", log, padded(shown, log)),
+                y=Axis("Loss", log, limits, log_ticks(limits) if log else None),
                 layers=tuple(lines),
             )
         )
