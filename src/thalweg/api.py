@@ -160,8 +160,8 @@ class Study:
                 record_study(plan, store, command_line())
                 specs = [spec for spec in plan.specs if spec.id not in failed]
                 failed |= execute(specs, store, resources, view).failed
-        with use_threads(resources.threads * resources.jobs):
-            measure_runs(self.plan.specs, self.plan.probes, store, resources.data)
+            with use_threads(resources.threads * resources.jobs):
+                measure_runs(self.plan.specs, self.plan.probes, store, resources.data, view)
         return Results(self.plan.name, store, failed)
 
 

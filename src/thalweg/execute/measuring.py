@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from thalweg.data import Task
 from thalweg.errors import InputError
 from thalweg.execute.models import build_spec_model, load_named_task
+from thalweg.execute.progress import Progress
 from thalweg.measure import CurvatureMatrix
 from thalweg.measure.curvature import CurvatureOperator, parameter_support
 from thalweg.measure.probes import run_probe
@@ -43,7 +44,11 @@ def check_requests(
 
 
 def measure_runs(
-    specs: Sequence[RunSpec], requests: Sequence[Request], store: Store, data: Path | None
+    specs: Sequence[RunSpec],
+    requests: Sequence[Request],
+    store: Store,
+    data: Path | None,
+    progress: Progress,
 ) -> None:
     """Measure the runs that are done and lack figures, several networks at a time.
 
@@ -52,6 +57,7 @@ def measure_runs(
         requests: What to measure.
         store: Where the runs lie and the figures go.
         data: Folder searched first for downloadable data sets.
+        progress: The view.
     """
     for request in requests:
         alike: dict[Hashable, list[RunSpec]] = defaultdict(list)
@@ -59,6 +65,7 @@ def measure_runs(
             run = store.run(spec.id)
             if run.status()["status"] == "done" and run.figures(request.file) is None:
                 alike[spec.task, spec.model].append(spec)
+        done, wanted = 0, sum(map(len, alike.values()))
         for group in alike.values():
             task = load_named_task(group[0].task, data)
             for start in range(0, len(group), TOGETHER):
@@ -69,6 +76,8 @@ def measure_runs(
                 found = run_probe(matrix, request.name, request.options)
                 for run, figures in zip(runs, found, strict=True):
                     run.save_figures(request.file, figures)
+                done += len(part)
+                progress.measured(request.label, done, wanted)
 
 
 def _trained(spec: RunSpec, task: Task, run: RunDirectory) -> nn.Module:

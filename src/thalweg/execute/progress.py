@@ -37,6 +37,7 @@ class Progress:
         self._bars = Bars(*_columns(self._console.width), console=self._console)
         self._live = Live(self._bars, console=self._console, refresh_per_second=8)
         self._total: TaskID | None = None
+        self._probe: TaskID | None = None
         self._tasks: dict[int, TaskID] = {}
         self._rows: dict[int, int] = {}
         self._epochs: dict[int, int] = {}
@@ -61,7 +62,7 @@ class Progress:
         """So many epochs are to be trained from here on; ``complete`` of all ``runs`` need none."""
         self._done, self._runs = complete, runs
         if self._total is None:
-            self._total = self._bars.add_task("all runs", total=epochs, note="")
+            self._total = self._bars.add_task("all runs", total=epochs, note="", unit="epochs")
         else:
             done = self._bars.tasks[0].completed
             self._bars.update(self._total, total=done + epochs)
@@ -72,7 +73,10 @@ class Progress:
         self._rows[worker] = len(cohort.specs)
         self._epochs[worker] = 0
         self._tasks[worker] = self._bars.add_task(
-            _describe(cohort), total=cohort.specs[0].train.epochs, note=""
+            _describe(cohort),
+            total=cohort.specs[0].train.epochs,
+            note="",
+            unit="epochs",
         )
 
     def update(self, worker: int, event: dict[str, Any]) -> None:
@@ -103,6 +107,21 @@ class Progress:
         if not self._quiet and not self._console.is_terminal:
             self._console.print("waiting for runs that another process trains")
 
+    def measured(self, probe: str, done: int, runs: int) -> None:
+        """A probe has measured so many of the runs it must."""
+        if self._probe is None:
+            self._probe = self._bars.add_task(
+                f"measuring {probe}", total=runs, note="", unit="runs"
+            )
+        self._bars.update(self._probe, completed=done)
+        if done == runs:
+            self._bars.remove_task(self._probe)
+            self._probe = None
+            if not self._quiet and not self._console.is_terminal:
+                seconds = time.monotonic() - self._began
+                line = f"[{seconds:.0f} s] {probe} measured of {runs} runs"
+                self._console.print(line, markup=False, highlight=False)
+
     def finish(self) -> None:
         """Everything is trained."""
         if self._total is not None:
@@ -127,7 +146,7 @@ def _columns(width: int) -> list[ProgressColumn]:
     ]
     taken = 30
     if width >= 80:
-        columns[2:2] = [TextColumn("epochs")]
+        columns[2:2] = [TextColumn("{task.fields[unit]}")]
         columns.append(TextColumn("{task.fields[note]}"))
         taken += 20
     if width >= 100:
