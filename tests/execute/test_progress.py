@@ -69,3 +69,16 @@ def test_quiet_is_quiet(cohorts: list[CohortPlan], terminal: bool) -> None:
         progress.wait()
         progress.finish()
     assert screen.getvalue() == ""
+
+
+def test_measurements_have_a_bar_or_a_line() -> None:
+    screen = io.StringIO()
+    with Progress(Console(file=screen, force_terminal=True, width=100, color_system=None)) as view:
+        view.measured("hessian", 8, 20)
+        view._live.refresh()
+        assert re.search(r"measuring hessian .*8/20.* runs", screen.getvalue())
+    log = io.StringIO()
+    with Progress(Console(file=log, width=100)) as view:
+        view.measured("hessian", 8, 20)
+        view.measured("hessian", 20, 20)
+    assert re.fullmatch(r"\[\d+ s\] hessian measured of 20 runs\n", log.getvalue())
