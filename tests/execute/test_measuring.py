@@ -133,6 +133,7 @@ def test_what_has_not_converged_is_flagged_and_not_shown(
     [
         ({"name": "hessian"}, r"must be tables, \[\[probes\]\]"),
         ([{"top": 3}], "must be a table with a name"),
+        ([{"name": "trace", "label": 3}], "probes: label = 3: must be a string"),
         ([{"name": "hesian"}], "did you mean 'hessian'"),
         ([{"name": "hessian", "topp": 3}], "probes.hessian: unknown key 'topp'"),
         ([{"name": "hessian", "top": 0}], "probes.hessian.top = 0: must be at least 1"),

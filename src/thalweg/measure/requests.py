@@ -76,6 +76,8 @@ def parse_requests(tables: Any) -> list[Request]:
             raise InputError(f"probes: {table!r} must be a table with a name")
         name = table["name"]
         label = table.get("label", name)
+        if not isinstance(label, str):
+            raise InputError(f"probes: label = {label!r}: must be a string")
         shared = {key: table[key] for key in SampleOptions.model_fields if key in table}
         own = {k: v for k, v in table.items() if k not in (*shared, "name", "label")}
         path, also = f"probes.{label}", ["name", "label", *SampleOptions.model_fields]
