@@ -46,6 +46,8 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.regression --grid --rounds 2
 	$(BIN)/python -m benchmarks.rounds
 	$(BIN)/python -m benchmarks.hessian
+	$(BIN)/python -m benchmarks.eigenpairs
+	$(BIN)/python -m benchmarks.rules
 	$(BIN)/python -m benchmarks.scaling
 
 clean:
