@@ -46,7 +46,7 @@ def test_a_diverged_run_leaves_no_interval() -> None:
     assert (found.interval.mean, found.interval.low) == (-math.inf, None)
 
 
-@pytest.mark.parametrize(("shift", "p"), [(0, 1), (0.25, 0)])
+@pytest.mark.parametrize(("shift", "p"), [(0, 1), (0.25, 1)])
 def test_equal_differences(shift: float, p: float) -> None:
     found = paired_difference(np.array([0.5, 0.75]) + shift, [0.5, 0.75])
     assert found is not None and (found.p, found.interval.half_width) == (p, 0)

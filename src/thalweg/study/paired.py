@@ -15,7 +15,7 @@ class PairedDifference:
 
     Attributes:
         interval: The mean over the pairs with its Student t interval.
-        p: Of the two-sided paired t test; 1 where there is no interval.
+        p: Of the two-sided paired t test; 1 where there is no interval, or no spread to test by.
     """
 
     interval: Interval
@@ -49,7 +49,7 @@ def paired_difference(
     if interval.low is None:
         return PairedDifference(interval, 1.0)
     error = difference.std(ddof=1) / np.sqrt(difference.size)
-    if error == 0:
-        return PairedDifference(interval, float(interval.mean == 0))
+    if error == 0:  # equal by chance, as accuracies of few seeds can be: there is no test
+        return PairedDifference(interval, 1.0)
     t = abs(interval.mean) / error
     return PairedDifference(interval, float(2 * stdtr(difference.size - 1, -t)))
