@@ -16,12 +16,13 @@ from thalweg.export.trained import load_trained
 from thalweg.measure import curvature_of
 from thalweg.measure import measure as run_probes
 from thalweg.measure.curvature.operator import Curvature
-from thalweg.measure.state_dicts import SUFFIXES, load_state_dict
+from thalweg.measure.state_dicts import load_state_dict
 from thalweg.models import build_model
 from thalweg.sparsity import load_masks
 from thalweg.spec.named import split_name
 from thalweg.store import Store
 from thalweg.store.find import find_run
+from thalweg.tensor_files import SUFFIXES
 
 LONG_LINE = 8
 """More figures than this are a table."""

@@ -138,15 +138,11 @@ class AutogradBackend(GradientBackend):
         return torch.stack(rows)
 
     def gauss_newton(self, cohort: Cohort, batch: Batch, V: Tensor) -> Tensor:
-        """By double backward: J·v = ∂(v · Jᵀu)/∂u at any u."""
+        """By double backward: see `_times_jacobian`."""
         rows = []
         for k in range(cohort.rows):
             outputs, _, leaves = self._differentiable(cohort, batch, k)
-            u = torch.zeros_like(outputs, requires_grad=True)
-            back = torch.autograd.grad(
-                outputs, leaves, u, create_graph=True, materialize_grads=True
-            )
-            (ahead,) = torch.autograd.grad(_flat(back) @ V[k], u, retain_graph=True)
+            ahead = _times_jacobian(outputs, leaves, V[k])
             curved = times_output_hessian(self._loss, outputs.detach(), ahead) / batch.size
             rows.append(_flat(torch.autograd.grad(outputs, leaves, curved, materialize_grads=True)))
         return torch.stack(rows)
@@ -157,10 +153,7 @@ class AutogradBackend(GradientBackend):
         for k in range(cohort.rows):
             outputs, targets, leaves = self._differentiable(cohort, batch, k)
             losses = self._training_losses(outputs, targets)
-            u = torch.zeros_like(losses, requires_grad=True)
-            back = torch.autograd.grad(losses, leaves, u, create_graph=True, materialize_grads=True)
-            (ahead,) = torch.autograd.grad(_flat(back) @ V[k], u, retain_graph=True)
-            ahead = ahead / batch.size
+            ahead = _times_jacobian(losses, leaves, V[k]) / batch.size
             rows.append(_flat(torch.autograd.grad(losses, leaves, ahead, materialize_grads=True)))
         return torch.stack(rows)
 
@@ -276,6 +269,14 @@ class AutogradBackend(GradientBackend):
                 parameter.data = views[name]
             for name, buffer in constants(module).items():
                 buffer.data = cohort.buffers[name][k]
+
+
+def _times_jacobian(outputs: Tensor, leaves: Sequence[Tensor], v: Tensor) -> Tensor:
+    """Return J·v = ∂(v · Jᵀu)/∂u at any u, J being that of the outputs in the leaves."""
+    u = torch.zeros_like(outputs, requires_grad=True)
+    back = torch.autograd.grad(outputs, leaves, u, create_graph=True, materialize_grads=True)
+    (ahead,) = torch.autograd.grad(_flat(back) @ v, u, retain_graph=True)
+    return ahead
 
 
 def _flat(parts: Sequence[Tensor]) -> Tensor:

@@ -4,20 +4,18 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from thalweg.data import Task
 from thalweg.errors import InputError
-from thalweg.execute.models import build_spec_model, load_named_task
+from thalweg.execute.models import build_spec_model, load_named_task, load_weights
 from thalweg.execute.progress import Progress
 from thalweg.measure import CurvatureMatrix
-from thalweg.measure.curvature import CurvatureOperator, parameter_support
+from thalweg.measure.curvature import CurvatureOperator, support_of
 from thalweg.measure.probes import run_probe
 from thalweg.measure.requests import Request
 from thalweg.measure.subject import Subject
-from thalweg.sparsity.prunable import matching
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store
 
@@ -59,11 +57,13 @@ def measure_runs(
         data: Folder searched first for downloadable data sets.
         progress: The view.
     """
+    if not requests:
+        return
+    trained = [spec for spec in specs if store.run(spec.id).status()["status"] == "done"]
     for request in requests:
         alike: dict[Hashable, list[RunSpec]] = defaultdict(list)
-        for spec in specs:
-            run = store.run(spec.id)
-            if run.status()["status"] == "done" and run.figures(request.file) is None:
+        for spec in trained:
+            if not store.run(spec.id).has_figures(request.file):
                 alike[spec.task, spec.model].append(spec)
         done, wanted = 0, sum(map(len, alike.values()))
         for group in alike.values():
@@ -83,11 +83,10 @@ def measure_runs(
 def _trained(spec: RunSpec, task: Task, run: RunDirectory) -> nn.Module:
     """Return a run's network with the weights it ended with, in evaluation mode."""
     module = build_spec_model(spec, task).eval()
-    weights = load_file(run.path / "final.safetensors")
-    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(weights[name])
+    if not load_weights(module, load_file(run.path / "final.safetensors")):
+        raise InputError(
+            f"run {run.id}: its weights no longer fit its model, whose code has changed"
+        )
     return module
 
 
@@ -99,14 +98,6 @@ def _matrix(
 ) -> CurvatureMatrix:
     sample = request.sample
     subject = Subject.of(modules, task, sample.examples, sample.split, sample.seed)
-    cohort = subject.cohort
-    support = torch.ones_like(cohort.W, dtype=torch.bool)
-    if sample.parameters:
-        support &= parameter_support(subject, matching(sample.parameters, cohort.layout.names))
-    if sample.masked:
-        for row, kept in enumerate(masks):
-            whole = torch.ones_like(support[row])
-            cohort.layout.write(whole, kept or {})
-            support[row] &= whole
-    restricted = None if support.all() else support
-    return CurvatureMatrix(subject, CurvatureOperator(subject, sample.matrix, restricted))
+    chosen = masks if sample.masked else [None] * len(modules)
+    support = support_of(subject, sample.parameters or None, chosen)
+    return CurvatureMatrix(subject, CurvatureOperator(subject, sample.matrix, support))

@@ -1,9 +1,11 @@
 """The task and the network a spec names."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from thalweg.cohort.planner import Traits, examine
 from thalweg.data import Task, load_task
@@ -53,6 +55,19 @@ def check_sparsity(task: Named, model: Named, sparsity: Named, data: Path | None
             )
         scores = {name: torch.zeros_like(weight) for name, weight in sizes.items()}
         select(scores, fraction, getattr(options, "scope", "global"))
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> bool:
+    """Copy a run's weights into a network; return whether all names and shapes are its own."""
+    # Not load_state_dict: runs keep every buffer, persistent or not, and a tied parameter once.
+    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    shapes = {name: tensor.shape for name, tensor in own.items()}
+    if shapes != {name: tensor.shape for name, tensor in weights.items()}:
+        return False
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(weights[name])
+    return True
 
 
 def build_spec_model(spec: RunSpec, task: Task, seed: int | None = None) -> torch.nn.Module:

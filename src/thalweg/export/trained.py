@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from thalweg.cohort.losses import example_losses
 from thalweg.data import Task, load_task
 from thalweg.errors import InputError
+from thalweg.execute.models import load_weights
 from thalweg.models import build_model
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory
@@ -62,7 +63,7 @@ def load_trained(run: RunDirectory, data: Path | None) -> Trained:
         for _ in range(2)
     )
     changed = f"run {run.id}: the code of its model or task has changed since it was trained"
-    if not _load(module, load_file(run.path / "final.safetensors")):
+    if not load_weights(module, load_file(run.path / "final.safetensors")):
         raise InputError(f"{changed}; the weights no longer fit the model")
     trained = Trained(task, initial, module)
     loss = _test_loss(trained)
@@ -79,19 +80,6 @@ def outputs_on_test(module: nn.Module, task: Task) -> Tensor:
     starts = range(0, len(task.test), EXAMPLES)
     batches = (task.test.batch(slice(start, start + EXAMPLES))[0] for start in starts)
     return torch.cat([module(inputs) for inputs in batches])
-
-
-def _load(module: nn.Module, weights: dict[str, Tensor]) -> bool:
-    """Copy weights into a network; return whether all names and shapes are its own."""
-    # Not load_state_dict: runs keep every buffer, persistent or not, and a tied parameter once.
-    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    shapes = {name: tensor.shape for name, tensor in own.items()}
-    if shapes != {name: tensor.shape for name, tensor in weights.items()}:
-        return False
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(weights[name])
-    return True
 
 
 def _test_loss(trained: Trained) -> float:

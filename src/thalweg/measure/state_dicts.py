@@ -1,18 +1,16 @@
 """Weights from anyone's file into a network."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from thalweg.errors import InputError
+from thalweg.tensor_files import check_suffix, read_tensors
 from thalweg.validation import brief
 
-SUFFIXES = (".safetensors", ".pt", ".pth")
 NESTED = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts keep the state dict in a checkpoint."""
 
@@ -27,8 +25,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: The file cannot be read or holds no tensors by name.
     """
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{path}: must end in one of {', '.join(SUFFIXES)}")
+    check_suffix(path)
     found = _read(path)
     for key in NESTED:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
@@ -69,13 +66,10 @@ def load_state_dict(module: nn.Module, path: Path) -> None:
 
 def _read(path: Path) -> Any:
     try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load(path.read_bytes())
-        with warnings.catch_warnings(action="ignore"):  # of pickles it is about to refuse
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return read_tensors(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # a damaged or foreign file may raise anything
+    except Exception as error:
         raise InputError(f"{path}: is no readable state dict ({brief(error)})") from error
 
 

@@ -1,7 +1,7 @@
 """What is measured: networks of one architecture, and the examples they are measured on."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -112,30 +112,28 @@ class Subject:
         Args:
             W: Other weights ``(K, D)`` to take it at; None for the networks' own.
         """
-        cohort = self.copies(1) if W is None else self._elsewhere(W)
+        cohort = self.copies(1) if W is None else self.at(W)
         parts = [
             self.backend.losses(cohort, batch).double() * (batch.size / self.examples)
             for batch in self.batches()
         ]
         return torch.stack(parts).sum(0)
 
-    def losses_at(self, W: Tensor, row: int = 0, split: str | None = None) -> tuple[Tensor, Tensor]:
+    def losses_at(self, parts: Iterable[Tensor], row: int = 0) -> tuple[Tensor, Tensor]:
         """Return loss and accuracy of one of the networks at other weights.
 
         Args:
-            W: Weights ``(R, D)``.
+            parts: Weights ``(R, D)``, some rows at a time: see `AT_ONCE`.
             row: Of the network whose buffers they go with.
-            split: Whose examples, all of them; None for those of the subject.
 
         Returns:
             Mean losses and accuracies, float64 ``(R,)``; accuracies are NaN for regression.
         """
-        data = self.split if split is None else self.task.splits[split]
-        index = self.index if split is None else torch.arange(len(data), device=W.device)
+        data, index = self.split, self.index
         whole = replace(data, inputs=data.inputs[index], targets=data.targets[index])
         found = []
-        for part in W.split(AT_ONCE):
-            rows = torch.full((len(part),), row, device=W.device)
+        for part in parts:
+            rows = torch.full((len(part),), row, device=part.device)
             there = self.cohort.elsewhere(part.contiguous(), rows)
             found.append(self.backend.evaluate(there, whole))
         loss = torch.cat([each.loss for each in found])
@@ -149,14 +147,15 @@ class Subject:
         Args:
             W: Other weights ``(K, D)`` to take it at; None for the networks' own.
         """
-        cohort = self.copies(1) if W is None else self._elsewhere(W)
+        cohort = self.copies(1) if W is None else self.at(W)
         total = torch.zeros_like(cohort.W)
         for batch in self.batches():
             self.backend.gradient(cohort, batch)
             total.add_(cohort.G, alpha=batch.size / self.examples)
         return total
 
-    def _elsewhere(self, W: Tensor) -> Cohort:
+    def at(self, W: Tensor) -> Cohort:
+        """Return the networks at other weights ``(K, D)``."""
         rows = torch.arange(self.cohort.rows, device=W.device)
         return self.cohort.elsewhere(W, rows)
 

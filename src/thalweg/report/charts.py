@@ -173,6 +173,11 @@ def finite(values: Iterable[Number]) -> list[float]:
     return [v for v in values if v is not None and math.isfinite(v)]
 
 
+def cut(values: Sequence[Number], lowest: float) -> list[Number]:
+    """Return the ends of a band raised to where an axis begins."""
+    return [None if value is None else max(value, lowest) for value in values]
+
+
 def padded(values: Iterable[Number], log: bool = False, share: float = 0.06) -> tuple[float, float]:
     """Return axis limits around the finite values with a margin of ``share`` of their range."""
     known = finite(values)

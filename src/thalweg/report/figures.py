@@ -17,6 +17,7 @@ from thalweg.report.charts import (
     Number,
     Points,
     Shade,
+    cut,
     finite,
     grid_ticks,
     log_ticks,
@@ -299,7 +300,7 @@ def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:
         ends = [min(max(end, 0.0), 100.0) for end in ends]
     limits = padded([*means, *ends], log)
     if log:
-        lines = [replace(line, low=_cut(line.low, limits[0])) for line in lines]
+        lines = [replace(line, low=cut(line.low, limits[0])) for line in lines]
     last = {line.label: finite(line.y)[-1] for line in lines if finite(line.y)}
     words = "; ".join(f"{name} ends at {number(value)}" for name, value in last.items())
     epochs = max(line.x[-1] for line in lines if line.x)
@@ -317,10 +318,6 @@ def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:
         ),
         layers=tuple(lines),
     )
-
-
-def _cut(values: Sequence[Number], lowest: float) -> list[Number]:
-    return [None if value is None else max(value, lowest) for value in values]
 
 
 def _sensitivity_chart(panel: Panel, axis: str, curves: Sequence[Sensitivity]) -> Chart:

@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 
 from thalweg.report.arm_dots import arm_dots
-from thalweg.report.charts import Axis, Chart, Line, finite, log_ticks, padded
+from thalweg.report.charts import Axis, Chart, Line, cut, finite, log_ticks, padded
 from thalweg.report.formats import number
 from thalweg.report.metric_columns import metric_figures, metric_schema, metric_text
 from thalweg.report.panels import Arm, Panel
@@ -69,10 +69,7 @@ def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:
         shown = [end for end in ends if end > min(means) / 2] if log else ends
         limits = padded(shown, log)
         if log:  # a band may reach zero, the axis cannot
-            lines = [
-                replace(line, low=[e if e is None else max(e, limits[0]) for e in line.low])
-                for line in lines
-            ]
+            lines = [replace(line, low=cut(line.low, limits[0])) for line in lines]
         words = "; ".join(f"{line.label} rises to {number(max(finite(line.y)))}" for line in lines)
         charts.append(
             Chart(

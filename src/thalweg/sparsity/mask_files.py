@@ -1,6 +1,5 @@
 """Masks in files: safetensors, or PyTorch's own format without pickled objects."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 
 from thalweg.errors import InputError
 from thalweg.sparsity.masks import Masks, check_masks
+from thalweg.tensor_files import check_suffix, read_tensors
 from thalweg.validation import brief
 
-SUFFIXES = (".safetensors", ".pt", ".pth")
 MARKS = ("_mask", ".mask")
 """What may follow a parameter's name in a key."""
 
@@ -79,19 +78,14 @@ def load_masks(path: str | Path, model: nn.Module | None = None) -> Masks:
 
 def _checked(path: str | Path) -> Path:
     path = Path(path)
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{path}: must end in one of {', '.join(SUFFIXES)}")
+    check_suffix(path)
     return path
 
 
 def _read(path: Path) -> Any:
     try:
-        if path.suffix == ".safetensors":
-            tensors = safetensors.torch.load(path.read_bytes())
-            return {name: tensors[name] for name in sorted(tensors)}  # theirs is no fixed order
-        with warnings.catch_warnings(action="ignore"):  # of pickles it is about to refuse
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or foreign file may raise anything
+        return read_tensors(path)
+    except Exception as error:
         raise InputError(f"{path}: is no readable file of masks ({brief(error)})") from error
 
 

@@ -63,7 +63,7 @@ def read_results(store: Store, name: str) -> StudyResults:
             if (path := store.run(entry["run"]).masks_path).exists()
         },
         probes=pl.DataFrame(
-            probe_rows(record["runs"], runs, record.get("probes", {})), schema=PROBES
+            probe_rows(record["runs"], store, record.get("probes", {})), schema=PROBES
         ),
     )
 

@@ -4,26 +4,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 from typing import Any
 
-from thalweg.store.run_directory import RunDirectory
+from thalweg.store.store import Store
 
 Row = dict[str, Any]
 
 
 def probe_rows(
-    entries: Sequence[Mapping[str, Any]], runs: Mapping[str, RunDirectory], files: Mapping[str, str]
+    entries: Sequence[Mapping[str, Any]], store: Store, files: Mapping[str, str]
 ) -> list[Row]:
     """Return one row a figure; see `thalweg.store.results.PROBES`.
 
     Args:
         entries: Of a study's record: arm, point, seed and run.
-        runs: By id.
+        store: Where the runs lie.
         files: Name of the file of a run that has the figures, by the probe's label.
     """
     found = {
         (run_id, label): list(_figures(figures))
-        for run_id, run in runs.items()
+        for run_id in dict.fromkeys(entry["run"] for entry in entries)
         for label, file in files.items()
-        if (figures := run.figures(file)) is not None
+        if (figures := store.run(run_id).figures(file)) is not None
     }
     return [
         {**{key: entry[key] for key in ("run", "arm", "point", "seed")}, "probe": label, **row}

@@ -58,11 +58,10 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         for name, record in records.items()
         for row in round_rows(record.get("rounds", []), described)
     ]
-    found = {run.id: run for run in store.runs()}
     probes = [
         {"study": name, **row}
         for name, record in records.items()
-        for row in probe_rows(record["runs"], found, record.get("probes", {}))
+        for row in probe_rows(record["runs"], store, record.get("probes", {}))
     ]
     schema = dict.fromkeys(("study", "arm", "point"), pl.String)
     connection = duckdb.connect()

@@ -156,10 +156,12 @@ class RunDirectory:
         finite = {key: _finite(value) for key, value in figures.items()}
         write_whole(self.path / "probes" / file, json.dumps(finite, allow_nan=False) + "\n")
 
+    def has_figures(self, file: str) -> bool:
+        return (self.path / "probes" / file).exists()
+
     def figures(self, file: str) -> dict[str, Any] | None:
         """Return what a probe has measured; None where it has not."""
-        path = self.path / "probes" / file
-        return read_json(path) if path.exists() else None
+        return read_json(self.path / "probes" / file) if self.has_figures(file) else None
 
     @property
     def masks_path(self) -> Path:

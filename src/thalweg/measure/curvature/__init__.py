@@ -9,7 +9,7 @@ from thalweg.measure.curvature.operator import (
     CurvatureOperator,
     Operator,
     PreconditionedOperator,
-    parameter_support,
+    support_of,
 )
 from thalweg.measure.curvature.trace import Trace, trace
 
@@ -27,7 +27,7 @@ __all__ = [
     "density",
     "eigenpairs",
     "lanczos",
-    "parameter_support",
     "spectral_gap",
+    "support_of",
     "trace",
 ]

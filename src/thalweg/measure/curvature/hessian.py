@@ -1,12 +1,11 @@
 """The Python face of curvature: a matrix of a network, and what can be asked of it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
 
 from thalweg.data import Task
@@ -16,12 +15,14 @@ from thalweg.measure.curvature.gap import Gap, spectral_gap
 from thalweg.measure.curvature.operator import (
     Curvature,
     CurvatureOperator,
-    parameter_support,
+    support_of,
 )
 from thalweg.measure.curvature.trace import PRODUCTS, Trace, trace
 from thalweg.measure.subject import Subject
 from thalweg.sparsity.masks import Masks, check_masks
-from thalweg.sparsity.prunable import matching
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
 
 
 class CurvatureMatrix:
@@ -66,8 +67,10 @@ class CurvatureMatrix:
             return self.operator(v.to(self.operator.like).unsqueeze(0))[0]
         return self.operator(v.to(self.operator.like))
 
-    def linear_operator(self, row: int = 0) -> LinearOperator:
+    def linear_operator(self, row: int = 0) -> "LinearOperator":
         """Return one network's matrix for SciPy's solvers."""
+        from scipy.sparse.linalg import LinearOperator  # takes long to import
+
         like, rows, size = self.operator.like, self.operator.rows, self.operator.size
 
         def matvec(x: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -108,15 +111,9 @@ def curvature_of(
         InputError: See `Subject.of`; a pattern or mask that matches nothing.
     """
     subject = Subject.of(model, task, examples, split, seed, dtype)
-    support = None
-    if parameters is not None:
-        support = parameter_support(subject, matching(parameters, subject.cohort.layout.names))
     if mask is not None:
         check_masks(subject.cohort.module, mask)
-        kept = torch.ones(subject.cohort.layout.size, dtype=torch.bool)
-        subject.cohort.layout.write(kept, mask)
-        kept = kept.to(subject.cohort.W.device)
-        support = kept if support is None else support & kept
+    support = support_of(subject, parameters, [mask] * subject.cohort.rows)
     return CurvatureMatrix(subject, CurvatureOperator(subject, curvature, support))
 
 

@@ -1,7 +1,7 @@
 """Curvature matrices as operators: known by their products with vectors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from thalweg.errors import InputError
 from thalweg.measure.subject import CHUNK, Subject
+from thalweg.sparsity.prunable import matching
 
 Curvature = Literal["hessian", "gauss_newton", "empirical_fisher"]
 """Whose products: the Hessian of the mean loss; its Gauss-Newton part, which is the Fisher matrix
@@ -103,7 +104,7 @@ class CurvatureOperator(Operator):
             total.add_(found, alpha=batch_size / self.subject.examples)
         return total
 
-    def by_batch(self, V: Tensor, batches: int = 1) -> "Sequence[tuple[int, Tensor]]":
+    def by_batch(self, V: Tensor, batches: int = 1) -> Sequence[tuple[int, Tensor]]:
         """Return the products over each batch of the examples alone, with its size.
 
         Args:
@@ -156,9 +157,25 @@ class PreconditionedOperator(Operator):
         return self._operator(V * self._root) * self._root
 
 
-def parameter_support(subject: Subject, names: Collection[str]) -> Tensor:
-    """Return the support ``(D,)`` of some parameters, for the curvature within a layer."""
+def support_of(
+    subject: Subject, parameters: Sequence[str] | None, masks: Sequence[Mapping[str, Tensor] | None]
+) -> Tensor | None:
+    """Return the support ``(K, D)`` that parameters and masks leave; None where it is everything.
+
+    Args:
+        subject: The networks.
+        parameters: Shell-style patterns of the parameters that count; None for all.
+        masks: Of each network, boolean by parameter name, those not named being whole; None for
+            none.
+
+    Raises:
+        InputError: A pattern matches no parameter.
+    """
     layout = subject.cohort.layout
-    support = torch.zeros(layout.size, dtype=torch.bool, device=subject.cohort.W.device)
-    support[layout.columns(names).to(support.device)] = True
-    return support
+    support = torch.ones_like(subject.cohort.W, dtype=torch.bool)
+    for row, mask in zip(support, masks, strict=True):
+        layout.write(row, mask or {})
+    if parameters is not None:
+        for name in set(layout.names) - matching(parameters, layout.names):
+            support[:, layout.slices[name]] = False
+    return None if support.all() else support

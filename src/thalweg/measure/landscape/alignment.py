@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from thalweg.measure.subject import Subject
@@ -44,6 +43,8 @@ def find_permutations(
     architecture: Architecture, reference: Mapping[str, Tensor], other: Mapping[str, Tensor]
 ) -> list[Tensor]:
     """Return for every hidden stage which of the other's units comes at each place."""
+    from scipy.optimize import linear_sum_assignment  # takes half a second to import
+
     a, b = (architecture.network(_double(each)) for each in (reference, other))
     orders = [torch.arange(stage.units) for stage in a.stages[:-1]]
     for _ in range(PASSES):

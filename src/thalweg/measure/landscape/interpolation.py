@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from thalweg.errors import InputError
-from thalweg.measure.subject import Subject
+from thalweg.measure.subject import AT_ONCE, Subject
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ def interpolate(
     first: int = 0,
     second: int = 1,
     points: int = 25,
-    split: str | None = None,
 ) -> Interpolation:
     """Evaluate the networks between two of a subject's.
 
@@ -49,7 +48,6 @@ def interpolate(
         first: Row of the network at α = 0, whose buffers all have.
         second: Row of that at α = 1.
         points: Places, the ends among them.
-        split: Whose examples; None for those of the subject.
 
     Raises:
         InputError: Fewer than three places.
@@ -60,5 +58,5 @@ def interpolate(
     W = subject.cohort.W
     α = places.to(W).unsqueeze(1)
     between = (1 - α) * W[first] + α * W[second]
-    loss, accuracy = subject.losses_at(between, first, split)
+    loss, accuracy = subject.losses_at(between.split(AT_ONCE), first)
     return Interpolation(places, loss.cpu(), accuracy.cpu(), between.count_nonzero(1))

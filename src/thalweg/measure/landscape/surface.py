@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from thalweg.errors import InputError
-from thalweg.measure.subject import Subject
+from thalweg.measure.subject import AT_ONCE, Subject
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,6 @@ def surface(
     directions: Sequence[Tensor],
     steps: Sequence[Tensor],
     row: int = 0,
-    split: str | None = None,
 ) -> Surface:
     """Evaluate a network on a grid around its weights; the grid is a cohort, a row a place.
 
@@ -58,7 +57,6 @@ def surface(
         directions: One or two of ``(D,)``.
         steps: Places along each, which hold 0.
         row: Of the network.
-        split: Whose examples; None for those of the subject.
 
     Raises:
         InputError: 0 is not among the places.
@@ -70,11 +68,8 @@ def surface(
     origin = W[row]
     grid = torch.cartesian_prod(*steps).reshape(-1, len(steps))
     stacked = torch.stack([direction.to(W) for direction in directions])
-    losses, accuracies = [], []
-    for part in grid.split(64):
-        # One product and sum for every place, so that the step 0 leaves the weights as they are.
-        loss, accuracy = subject.losses_at(origin + part.to(W) @ stacked, row, split)
-        losses.append(loss)
-        accuracies.append(accuracy)
+    # One product and sum for every place, so that the step 0 leaves the weights as they are.
+    places = (origin + part.to(W) @ stacked for part in grid.split(AT_ONCE))
+    loss, accuracy = subject.losses_at(places, row)
     shape = [len(each) for each in steps]
-    return Surface(tuple(steps), torch.cat(losses).view(shape), torch.cat(accuracies).view(shape))
+    return Surface(tuple(steps), loss.view(shape), accuracy.view(shape))

@@ -48,10 +48,9 @@ def m_sharpness(subject: Subject, m: int, ascent: Ascent) -> Tensor:
     """
     total = torch.zeros(subject.cohort.rows, dtype=torch.float64, device=subject.cohort.W.device)
     own = subject.copies(1)
-    rows = torch.arange(own.rows, device=own.W.device)
     for batch in subject.batches(m):
         subject.backend.gradient(own, batch)
-        there = own.elsewhere(own.W + ascent(own.W, own.G), rows)
+        there = subject.at(own.W + ascent(own.W, own.G))
         rise = _losses(subject, there, batch) - _losses(subject, own, batch)
         total += rise * (batch.size / subject.examples)
     return total
