@@ -49,11 +49,14 @@ class Evaluation:
         accuracy: Fraction of examples whose largest output is their class, ``(K,)``; None for
             regression.
         confusion: Counts by true and predicted class, ``(K, C, C)``; None for regression.
+        class_loss: Mean loss of each class's examples, ``(K, C)``, NaN for a class that has none;
+            None where it was not asked for, and for regression.
     """
 
     loss: Tensor
     accuracy: Tensor | None
     confusion: Tensor | None
+    class_loss: Tensor | None = None
 
 
 Fisher = Literal["sampled", "exact", "empirical"]
@@ -154,25 +157,37 @@ class GradientBackend(ABC):
         """Return each run's outputs ``(B, outputs)`` for a range of a split, in evaluation mode."""
 
     @torch.no_grad()
-    def evaluate(self, cohort: Cohort, split: Split) -> Evaluation:
-        """Evaluate each run on a whole split, in evaluation mode."""
+    def evaluate(self, cohort: Cohort, split: Split, by_class: bool = False) -> Evaluation:
+        """Evaluate each run on a whole split, in evaluation mode.
+
+        Args:
+            cohort: The networks.
+            split: The examples.
+            by_class: Take the loss of each class's examples too.
+        """
         K, N = cohort.rows, len(split)
         loss = torch.zeros(K, dtype=torch.float64, device=cohort.W.device)
         confusion: Tensor | None = None
+        sums: Tensor | None = None
         for start in range(0, N, EVALUATION_EXAMPLES):
             examples = slice(start, min(start + EVALUATION_EXAMPLES, N))
             targets = split.batch_targets(examples)
             for k, outputs in enumerate(self.outputs(cohort, split, examples)):
-                loss[k] += example_losses(self._loss, outputs, targets).sum().double()
+                losses = example_losses(self._loss, outputs, targets)
+                loss[k] += losses.sum().double()
                 if self._loss == "cross_entropy":
                     C = outputs.shape[-1]
-                    if confusion is None:
+                    if confusion is None or sums is None:
                         confusion = loss.new_zeros((K, C * C), dtype=torch.int64)
+                        sums = loss.new_zeros((K, C))
+                    if by_class:
+                        sums[k].index_add_(0, targets, losses.double())
                     pairs = targets * C + outputs.argmax(-1)
                     confusion[k] += torch.bincount(pairs, minlength=C * C)
-        if confusion is None:
+        if confusion is None or sums is None:
             return Evaluation(loss / N, None, None)
         C = round(confusion.shape[1] ** 0.5)
         counts = confusion.view(K, C, C)
         accuracy = counts.diagonal(dim1=1, dim2=2).sum(1).double() / N
-        return Evaluation(loss / N, accuracy, counts)
+        class_loss = sums / counts.sum(2) if by_class else None
+        return Evaluation(loss / N, accuracy, counts, class_loss)

@@ -1,22 +1,25 @@
 """Probes: named measurements, with options, whose figures can be printed and stored."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from thalweg.errors import InputError
 from thalweg.measure.curvature import CurvatureMatrix
 from thalweg.measure.curvature.density import STARTS, STEPS
 from thalweg.measure.curvature.eigenpairs import MOST_PRODUCTS, End
 from thalweg.measure.curvature.trace import PRODUCTS
-from thalweg.measure.landscape import filter_normalized, steps_of, surface
+from thalweg.measure.figures import Figures as Figures
+from thalweg.measure.landscape.probes import (
+    LandscapeOptions,
+    LineOptions,
+    measure_landscape,
+    measure_line,
+)
 from thalweg.measure.sharpness import MEASURES, SharpnessOptions
 from thalweg.registry import Registry
 from thalweg.validation import Options, validate
-
-Figures = dict[str, Any]
-"""Plain values by name; NaN for what is undefined."""
 
 
 class HessianOptions(Options):
@@ -41,22 +44,6 @@ class DensityOptions(Options):
 
     starts: int = Field(default=STARTS, ge=1)
     steps: int = Field(default=STEPS, ge=2)
-
-
-def _odd(points: int) -> int:
-    if points % 2 == 0:
-        raise ValueError("must be odd, so that the network itself is among them")
-    return points
-
-
-class LineOptions(Options):
-    """The loss at so many ``points`` from −``radius`` to ``radius``: along the Hessian's top
-    eigenvector (of length 1), or along a random direction with the filters' norms of the weights.
-    """
-
-    direction: Literal["random", "eigenvector"] = "random"
-    radius: float = Field(default=1.0, gt=0)
-    points: Annotated[int, Field(ge=3), AfterValidator(_odd)] = 21
 
 
 Probe = Callable[[CurvatureMatrix, Any], list[Figures]]
@@ -119,28 +106,6 @@ def measure_sharpness(matrix: CurvatureMatrix, options: SharpnessOptions) -> lis
     return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
 
 
-def measure_line(matrix: CurvatureMatrix, options: LineOptions) -> list[Figures]:
-    """Return loss and accuracy at places along a line through each network."""
-    subject = matrix.subject
-    cohort = subject.cohort
-    steps = steps_of(options.radius, options.points)
-    if options.direction == "eigenvector":
-        directions = list(matrix.top(1).vectors[:, 0])
-    else:
-        directions = [filter_normalized(w, cohort.layout, subject.seed) for w in cohort.W]
-    figures = []
-    for row, direction in enumerate(directions):
-        found = surface(subject, [direction], [steps], row)
-        figures.append(
-            {
-                "step": steps.tolist(),
-                "loss": found.loss.tolist(),
-                "accuracy": found.accuracy.tolist(),
-            }
-        )
-    return figures
-
-
 PROBES: Registry[Probe] = Registry("probe")
 PROBES.add(
     "hessian",
@@ -162,6 +127,12 @@ PROBES.add(
     measure_sharpness,
 )
 PROBES.add("line", "loss and accuracy along a line through the weights", LineOptions, measure_line)
+PROBES.add(
+    "landscape",
+    "loss and accuracy on a plane through the weights, and the training's path in it",
+    LandscapeOptions,
+    measure_landscape,
+)
 
 
 def check_options(

@@ -12,6 +12,7 @@ from thalweg.cohort.backend import Batch
 from thalweg.cohort.planner import examine
 from thalweg.data import Split, Task
 from thalweg.errors import InputError
+from thalweg.measure.origin import Origin
 from thalweg.randomness import generator
 
 AT_ONCE = 64
@@ -19,6 +20,22 @@ AT_ONCE = 64
 
 CHUNK = 1000
 """Examples a pass, which bounds the memory of activations."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Figures of R networks on the examples of a subject, float64.
+
+    Attributes:
+        loss: Mean loss, ``(R,)``.
+        accuracy: ``(R,)``; NaN for regression.
+        by_class: Mean loss of each class's examples, ``(R, C)``, NaN for a class that has none;
+            None where it was not asked for, and for regression.
+    """
+
+    loss: Tensor
+    accuracy: Tensor
+    by_class: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,7 @@ class Subject:
         split: Where the examples lie.
         index: Numbers of the examples in the split, ascending, ``(N,)``.
         seed: Root of what is drawn: the examples of a sample, and the solvers' start vectors.
+        origins: Where each network comes from; empty where nothing is known.
     """
 
     cohort: Cohort
@@ -40,7 +58,8 @@ class Subject:
     split: Split
     index: Tensor
     seed: int
-    _copies: dict[int, Cohort] = field(default_factory=dict, compare=False, repr=False)
+    origins: Sequence[Origin] = ()
+    _copies: dict[int, Cohort] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -51,6 +70,7 @@ class Subject:
         split: str = "train",
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
+        origins: Sequence[Origin] = (),
     ) -> "Subject":
         """Take copies of networks as they are.
 
@@ -65,6 +85,7 @@ class Subject:
             split: "train", "validation" or "test".
             seed: Root of what is drawn.
             dtype: Precision of all arithmetic.
+            origins: Where each network comes from; none where nothing is known.
 
         Raises:
             InputError: The networks do not fit the task or each other, have weights that are not
@@ -80,8 +101,8 @@ class Subject:
             raise InputError("the weights are not finite; nothing can be measured of them")
         data = chosen.splits[split]
         index = _draw(len(data), examples, seed).to(device)
-        training = modules[0].training
-        subject = cls(cohort, chosen, _backend(modules[0], chosen, training), data, index, seed)
+        backend = _backend(modules[0], chosen, modules[0].training)
+        subject = cls(cohort, chosen, backend, data, index, seed, origins)
         subject._check_determinism()
         return subject
 
@@ -89,6 +110,10 @@ class Subject:
     def examples(self) -> int:
         """N, how many examples are measured on."""
         return len(self.index)
+
+    def origin(self, row: int) -> Origin:
+        """Return where a network comes from."""
+        return self.origins[row] if self.origins else Origin()
 
     @property
     def sampled(self) -> float:
@@ -119,15 +144,13 @@ class Subject:
         ]
         return torch.stack(parts).sum(0)
 
-    def losses_at(self, parts: Iterable[Tensor], row: int = 0) -> tuple[Tensor, Tensor]:
+    def losses_at(self, parts: Iterable[Tensor], row: int = 0, by_class: bool = False) -> Losses:
         """Return loss and accuracy of one of the networks at other weights.
 
         Args:
             parts: Weights ``(R, D)``, some rows at a time: see `AT_ONCE`.
             row: Of the network whose buffers they go with.
-
-        Returns:
-            Mean losses and accuracies, float64 ``(R,)``; accuracies are NaN for regression.
+            by_class: Take the loss of each class's examples too, in the same passes.
         """
         data, index = self.split, self.index
         whole = replace(data, inputs=data.inputs[index], targets=data.targets[index])
@@ -135,11 +158,15 @@ class Subject:
         for part in parts:
             rows = torch.full((len(part),), row, device=part.device)
             there = self.cohort.elsewhere(part.contiguous(), rows)
-            found.append(self.backend.evaluate(there, whole))
+            found.append(self.backend.evaluate(there, whole, by_class))
         loss = torch.cat([each.loss for each in found])
-        accuracies = [each.accuracy for each in found]
-        known = [each for each in accuracies if each is not None]
-        return loss, torch.cat(known) if known else torch.full_like(loss, torch.nan)
+        accuracies = [each.accuracy for each in found if each.accuracy is not None]
+        classes = [each.class_loss for each in found if each.class_loss is not None]
+        return Losses(
+            loss,
+            torch.cat(accuracies) if accuracies else torch.full_like(loss, torch.nan),
+            torch.cat(classes) if classes else None,
+        )
 
     def gradient(self, W: Tensor | None = None) -> Tensor:
         """Return the gradient of each network's mean loss, ``(K, D)``.

@@ -39,10 +39,16 @@ class Density:
         share = torch.linspace(0, 1, points, dtype=self.nodes.dtype, device=self.nodes.device)
         start, end = low - 5 * deviation, high + 5 * deviation
         places = start[:, None] + (end - start)[:, None] * share
+        return places, self.at(places, deviation)
+
+    def at(self, places: Tensor, deviation: Tensor) -> Tensor:
+        """Return the density at places ``(K, P)``, every node a normal distribution of a standard
+        deviation ``(K,)``.
+        """
         nodes, weights = self.nodes.flatten(1), self.weights.flatten(1) / self.nodes.shape[1]
         z = (places[:, :, None] - nodes[:, None]) / deviation[:, None, None]
         normal = torch.exp(-z.square() / 2) / (2 * torch.pi) ** 0.5
-        return places, (normal @ weights[:, :, None]).squeeze(2) / deviation[:, None]
+        return (normal @ weights[:, :, None]).squeeze(2) / deviation[:, None]
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the eigenvalues, ``(K,)`` each."""

@@ -18,6 +18,7 @@ from thalweg.measure.curvature.operator import (
     support_of,
 )
 from thalweg.measure.curvature.trace import PRODUCTS, Trace, trace
+from thalweg.measure.origin import Origin
 from thalweg.measure.subject import Subject
 from thalweg.sparsity.masks import Masks, check_masks
 
@@ -52,6 +53,11 @@ class CurvatureMatrix:
     def gap(self, found: Eigenpairs) -> Gap:
         """Return the spectral gap of what `top` has found; see `spectral_gap`."""
         return spectral_gap(self.operator, found)
+
+    def within(self, support: Tensor) -> "CurvatureMatrix":
+        """Return the matrix restricted to a support ``(K, D)``, which lies in its own."""
+        operator = CurvatureOperator(self.subject, self.operator.curvature, support)
+        return CurvatureMatrix(self.subject, operator)
 
     def trace(self, products: int = PRODUCTS) -> Trace:
         """Return the trace; see `thalweg.measure.curvature.trace.trace`."""
@@ -92,6 +98,7 @@ def curvature_of(
     mask: Masks | None = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
+    origins: Sequence[Origin] = (),
 ) -> CurvatureMatrix:
     """Return a curvature matrix of the mean loss at a network's weights, which stay as they are.
 
@@ -106,11 +113,12 @@ def curvature_of(
             parameters it does not name are whole.
         seed: Of the sample and of the solvers' random vectors.
         dtype: Precision.
+        origins: Where each network comes from; none where nothing is known.
 
     Raises:
         InputError: See `Subject.of`; a pattern or mask that matches nothing.
     """
-    subject = Subject.of(model, task, examples, split, seed, dtype)
+    subject = Subject.of(model, task, examples, split, seed, dtype, origins)
     if mask is not None:
         check_masks(subject.cohort.module, mask)
     support = support_of(subject, parameters, [mask] * subject.cohort.rows)

@@ -84,6 +84,7 @@ class CurvatureOperator(Operator):
         self.support = None if support is None else support.to(W.device).expand_as(W)
         if self.support is not None and not self.support.any(1).all():
             raise InputError("the support: no weight is left to measure the curvature in")
+        self.curvature = curvature
         backend = subject.backend
         self._multiply = {
             "hessian": backend.product,

@@ -1,6 +1,7 @@
 """Networks that differ by the order of their units, laid over one another."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -90,7 +91,7 @@ def aligned_subject(subject: Subject, first: int = 0, second: int = 1) -> Subjec
     there = cohort.elsewhere(cohort.W[rows], rows)
     for row, state in enumerate(states):
         there.load_state(row, state)
-    return Subject(there, subject.task, subject.backend, subject.split, subject.index, subject.seed)
+    return replace(subject, cohort=there, origins=())
 
 
 def _gain(a: Network, b: Network, orders: Sequence[Tensor], index: int) -> Tensor:

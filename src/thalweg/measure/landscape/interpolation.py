@@ -58,5 +58,6 @@ def interpolate(
     W = subject.cohort.W
     α = places.to(W).unsqueeze(1)
     between = (1 - α) * W[first] + α * W[second]
-    loss, accuracy = subject.losses_at(between.split(AT_ONCE), first)
-    return Interpolation(places, loss.cpu(), accuracy.cpu(), between.count_nonzero(1))
+    found = subject.losses_at(between.split(AT_ONCE), first)
+    nonzero = between.count_nonzero(1)
+    return Interpolation(places, found.loss.cpu(), found.accuracy.cpu(), nonzero)

@@ -18,11 +18,14 @@ class Surface:
         steps: α, and β for a plane, float64; 0 is among each.
         loss: ``(A,)`` for a line, ``(A, B)`` for a plane, float64.
         accuracy: The same shape; NaN for regression.
+        by_class: Mean loss of each class's examples, ``(C, A)`` or ``(C, A, B)``; None where it was
+            not asked for, and for regression.
     """
 
     steps: tuple[Tensor, ...]
     loss: Tensor
     accuracy: Tensor
+    by_class: Tensor | None = None
 
     @property
     def at_origin(self) -> float:
@@ -49,6 +52,7 @@ def surface(
     directions: Sequence[Tensor],
     steps: Sequence[Tensor],
     row: int = 0,
+    by_class: bool = False,
 ) -> Surface:
     """Evaluate a network on a grid around its weights; the grid is a cohort, a row a place.
 
@@ -57,6 +61,7 @@ def surface(
         directions: One or two of ``(D,)``.
         steps: Places along each, which hold 0.
         row: Of the network.
+        by_class: Take the loss of each class's examples too.
 
     Raises:
         InputError: 0 is not among the places.
@@ -70,6 +75,7 @@ def surface(
     stacked = torch.stack([direction.to(W) for direction in directions])
     # One product and sum for every place, so that the step 0 leaves the weights as they are.
     places = (origin + part.to(W) @ stacked for part in grid.split(AT_ONCE))
-    loss, accuracy = subject.losses_at(places, row)
+    found = subject.losses_at(places, row, by_class)
     shape = [len(each) for each in steps]
-    return Surface(tuple(steps), loss.view(shape), accuracy.view(shape))
+    classes = None if found.by_class is None else found.by_class.T.reshape(-1, *shape)
+    return Surface(tuple(steps), found.loss.view(shape), found.accuracy.view(shape), classes)
