@@ -13,6 +13,8 @@ from thalweg.errors import InputError
 from thalweg.execute import Progress, Resources, execute, plan_cohorts
 from thalweg.execute.execution import use_threads
 from thalweg.execute.measuring import check_requests, measure_runs
+from thalweg.measure.requests import Request
+from thalweg.spec import RunSpec
 from thalweg.store import Store, StudyResults
 from thalweg.store.assemble import read_results
 from thalweg.study import StudyPlan, recipes, record_study, rounds
@@ -68,6 +70,12 @@ class Results:
         `thalweg.store.results.ROUNDS` for the columns.
         """
         return self.load().rounds
+
+    def series(self) -> pl.DataFrame:
+        """Return one row an arm, grid point, seed, probe, step and figure of the probes that look
+        at the runs while they train (`thalweg.store.results.SERIES`).
+        """
+        return self.load().series
 
     def probes(self) -> pl.DataFrame:
         """Return one row a run and figure that a probe of the study has measured; see
@@ -156,13 +164,34 @@ class Study:
         store = Store(Path(out), create=True)
         failed: dict[str, str] = {}
         with progress or Progress() as view:
+            plan = self.plan
             for plan in rounds(self.plan, lambda: read_results(store, self.plan.name)):
                 record_study(plan, store, command_line())
                 specs = [spec for spec in plan.specs if spec.id not in failed]
-                failed |= execute(specs, store, resources, view).failed
-            with use_threads(resources.threads * resources.jobs):
-                measure_runs(self.plan.specs, self.plan.probes, store, resources.data, view)
+                failed |= execute(specs, store, resources, view, self._probes("all")).failed
+            self._measure(plan.specs, "all", store, resources, view)
+            if self._probes("selected"):
+                from thalweg.report.panels import selected_runs
+
+                chosen = selected_runs(read_results(store, self.plan.name))
+                specs = [spec for spec in plan.specs if spec.id in chosen]
+                execute(specs, store, resources, view, self._probes("selected"), chosen)
+                self._measure(specs, "selected", store, resources, view)
         return Results(self.plan.name, store, failed)
+
+    def _probes(self, points: str) -> list[Request]:
+        return [request for request in self.plan.probes if request.sample.points == points]
+
+    def _measure(
+        self,
+        specs: Sequence[RunSpec],
+        points: str,
+        store: Store,
+        resources: Resources,
+        view: Progress,
+    ) -> None:
+        with use_threads(resources.threads * resources.jobs):
+            measure_runs(specs, self._probes(points), store, resources.data, view)
 
 
 def load_study(

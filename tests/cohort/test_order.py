@@ -26,7 +26,7 @@ class Noting(AutogradBackend):
 
 def seen(trial: Any) -> list[Tensor]:
     training = trial.build()
-    training._backend = training._oracle._backend = Noting()
+    training._backend = training.oracle._backend = Noting()
     training.run()
     return training._backend.seen
 

@@ -60,6 +60,11 @@ class AutogradBackend(GradientBackend):
         self._leaves: dict[str, Tensor] = {}
         self._gradients: list[Tensor] = []
 
+    def twin(self) -> "AutogradBackend":
+        return AutogradBackend(
+            *(self._loss, self._stacked, self._stochastic, self._label_smoothing, self._training)
+        )
+
     def gradient(self, cohort: Cohort, batch: Batch) -> Tensor:
         self._bind(cohort)
         inputs, targets = batch.split.batch(batch.index)

@@ -98,6 +98,12 @@ class GradientBackend(ABC):
         """Return the losses ``(B,)`` that are trained on."""
         return example_losses(self._loss, outputs, targets, self._label_smoothing)
 
+    def twin(self) -> "GradientBackend":
+        """Return one that computes the same, for other cohorts meanwhile: what is kept for one
+        cohort need not be made anew whenever another is computed.
+        """
+        return self
+
     @abstractmethod
     def gradient(self, cohort: Cohort, batch: Batch) -> Tensor:
         """Write each run's gradient into ``cohort.G`` and return the losses ``(K,)``.

@@ -1,11 +1,26 @@
 """What the training loop asks of an optimizer that acts on a cohort's rows."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from thalweg.cohort.oracle import Oracle
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Up to which curvature an optimizer's last step was stable: on a quadratic whose Hessian is H,
+    while λ_max(P⁻¹·H) is below a threshold (Cohen et al., arXiv:2103.00065 and 2207.14484).
+
+    Attributes:
+        threshold: Of each run, ``(K,)``.
+        preconditioner: P, a positive diagonal ``(K, D)``; None for the identity.
+    """
+
+    threshold: Tensor
+    preconditioner: Tensor | None = None
 
 
 class RowOptimizer(ABC):
@@ -42,6 +57,10 @@ class RowOptimizer(ABC):
             where: Which weights, boolean ``(K, D)``.
         """
         return
+
+    def stability(self) -> Stability | None:
+        """Return up to which curvature the last step was stable; None where that is not known."""
+        return None
 
     def evaluated(self) -> Tensor | None:
         """Return the weights ``(K, D)`` at which the runs are judged; None for ``cohort.W``.

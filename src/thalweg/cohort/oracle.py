@@ -64,6 +64,7 @@ class Oracle:
         index: Numbers of the batch's examples in the split, ``(B,)`` if all runs see the same, else
             ``(K, B)``.
         losses: Mean loss of each run over the batch ``(K,)``, at the weights of the last gradient.
+        unclipped: Norm of that gradient before it was clipped ``(K,)``; None without clipping.
         asked: What was computed for each run since the batch was drawn.
         frozen: Rows that have diverged.
     """
@@ -86,6 +87,7 @@ class Oracle:
         self._step = 0
         self.index = torch.zeros(0, dtype=torch.int64)
         self.losses = torch.zeros(0)
+        self.unclipped: Tensor | None = None
         self.asked = self._nothing()
         self.frozen: set[int] = set()
 
@@ -108,13 +110,13 @@ class Oracle:
             active: Runs that are counted; None for all.
         """
         current = index is None
-        batch = self._batch(index)
+        batch = self.batch(index)
         with self._viewed():
             losses = self._backend.gradient(self._cohort, batch)
         self._cohort.mask_gradient()
         if current:
             if self._clip_norm is not None:
-                clip_rows_(self._cohort.G, self._clip_norm)
+                self.unclipped = clip_rows_(self._cohort.G, self._clip_norm)
             self.losses = losses
         self._still_frozen(self._cohort.G)
         self._count_gradients(batch.size, active)
@@ -139,7 +141,7 @@ class Oracle:
 
     def loss(self, index: Tensor | None = None, active: Tensor | None = None) -> Tensor:
         """Return the losses ``(K,)`` over a batch, without a gradient."""
-        batch = self._batch(index)
+        batch = self.batch(index)
         self._count(Asked(loss_evaluations=-(-batch.size // self.batch_size)), active)
         with self._viewed():
             return self._backend.losses(self._cohort, batch)
@@ -161,7 +163,7 @@ class Oracle:
         counted as a gradient.
         """
         with self._viewed():
-            found = self._backend.fisher_factors(self._cohort, self._batch(None), fisher)
+            found = self._backend.fisher_factors(self._cohort, self.batch(), fisher)
         for pair in found.factors.values():
             for factor in pair:
                 self._still_frozen(factor)
@@ -176,10 +178,15 @@ class Oracle:
     ) -> Tensor:
         self._count(Asked(products=1), active)
         with self._viewed():
-            found = multiply(self._cohort, self._batch(None), V)
+            found = multiply(self._cohort, self.batch(), V)
         self._cohort.mask_(found)
         self._still_frozen(found)
         return found
+
+    def viewed(self) -> Tensor:
+        """Return the weights ``(K, D)`` at which the networks are evaluated."""
+        W = self._cohort.W
+        return W if self._view is None else self._view(W)
 
     @contextmanager
     def _viewed(self) -> Iterator[None]:
@@ -189,13 +196,14 @@ class Oracle:
             return
         W = self._cohort.W
         latent = W.clone()
-        W.copy_(self._view(W))
+        W.copy_(self.viewed())
         try:
             yield
         finally:
             W.copy_(latent)
 
-    def _batch(self, index: Tensor | None) -> Batch:
+    def batch(self, index: Tensor | None = None) -> Batch:
+        """Return other examples of the training split by number, or the current batch."""
         return Batch(self._split, self.index if index is None else index, self._step)
 
     def _still_frozen(self, rows: Tensor) -> None:

@@ -63,6 +63,13 @@ class Listener:
     def on_start(self, training: "Training") -> None:
         """Training is about to begin, or to go on from a checkpoint."""
 
+    def watches(self, step: int) -> bool:
+        """Return whether `on_gradient` is wanted at a step, from 0."""
+        return False
+
+    def on_gradient(self, training: "Training") -> None:
+        """The gradient of the current batch is known; the weights it was taken at still stand."""
+
     def on_step(self, training: "Training") -> None:
         """A step was taken."""
 
@@ -86,6 +93,7 @@ class Training:
         metrics: Figures of each run, one dict an evaluated epoch (see
             `thalweg.store.results.METRICS`).
         diverged_step: Step at which each run's loss was first found non-finite, or None.
+        oracle: The objective, with the current batch and its gradient.
     """
 
     def __init__(
@@ -114,12 +122,26 @@ class Training:
         split = task.train if augmented is None else augmented.split
         constraint = settings.constraint
         view = constraint.view if constraint is not None and constraint.latent else None
-        self._oracle = Oracle(cohort, backend, split, len(task.train), settings.clip_norm, view)
+        self.oracle = Oracle(cohort, backend, split, len(task.train), settings.clip_norm, view)
+        self._listeners: Sequence[Listener] = ()
 
     @property
     def steps_per_epoch(self) -> int:
         size = self.settings.batch_size or len(self.task.train)
         return math.ceil(len(self.task.train) / size)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.settings.epochs * self.steps_per_epoch
+
+    @property
+    def backend(self) -> GradientBackend:
+        return self._backend
+
+    @property
+    def optimizer(self) -> RowOptimizer:
+        return self._optimizer
 
     @property
     def finished(self) -> bool:
@@ -140,6 +162,7 @@ class Training:
 
     def run(self, *listeners: Listener) -> None:
         """Train to the end from wherever the state stands."""
+        self._listeners = listeners
         for listener in listeners:
             listener.on_start(self)
         self._clock = time.perf_counter()
@@ -160,6 +183,10 @@ class Training:
         """Evaluate every run, as it stands, on the named split."""
         with self.judged():
             return self._backend.evaluate(self.cohort, self.task.splits[split])
+
+    def excuse(self, seconds: float) -> None:
+        """Charge the runs nothing for so many of the last seconds: to be looked at is free."""
+        self._clock += seconds
 
     @contextmanager
     def judged(self) -> Iterator[None]:
@@ -234,7 +261,7 @@ class Training:
         self.diverged_step[row] = state["diverged_step"]
         if state["diverged_step"] is not None:
             self._frozen[row] = self.cohort.W[row].clone()
-            self._oracle.frozen.add(row)
+            self.oracle.frozen.add(row)
 
     def _train_epoch(self, listeners: Sequence[Listener]) -> list[float]:
         """Take one epoch's steps; return each run's mean loss over its minibatches."""
@@ -274,25 +301,29 @@ class Training:
     def _take_step(self, index: Tensor) -> Tensor:
         scale = self.settings.lr_scale(self.step)
         optimizer, constraint = self._optimizer, self.settings.constraint
+        watched = [each for each in self._listeners if each.watches(self.step)]
         capturable = index.is_cuda and self._backend.capturable and constraint is None
+        capturable = capturable and not watched
         if capturable and isinstance(optimizer, Capturable) and optimizer.capturable:
             losses = self._take_captured_step(optimizer, index, scale)
         else:
-            losses = self._oracle.draw(index, self.step)
+            losses = self.oracle.draw(index, self.step)
             if not index.is_cuda:
                 self._freeze(losses)
+            for listener in watched:
+                listener.on_gradient(self)
             mask = self.cohort.mask
             if constraint is not None:
-                constraint.before_step(self.cohort, self._oracle, self.step)
+                constraint.before_step(self.cohort, self.oracle, self.step)
                 mask = self._renew(mask)
-            optimizer.step(scale, self._oracle)
+            optimizer.step(scale, self.oracle)
             if constraint is not None:
                 constraint.after_step(self.cohort, self.step + 1, self._lr(scale))
                 self._renew(mask)
             self._hold()
         for row, weights in self._frozen.items():
             self.cohort.W[row] = weights
-        asked, size = self._oracle.asked, index.shape[-1]
+        asked, size = self.oracle.asked, index.shape[-1]
         for row, cost in enumerate(self.costs):
             if row not in self._frozen:
                 cost.add(asked[row], size, self.settings.flops_per_example)
@@ -306,7 +337,7 @@ class Training:
         if shape not in self._captured:
 
             def body(static_index: Tensor) -> Tensor:
-                losses = self._oracle.draw(static_index, self.step)
+                losses = self.oracle.draw(static_index, self.step)
                 optimizer.apply()
                 self.cohort.hold_mask()
                 return losses
@@ -315,7 +346,7 @@ class Training:
             self._captured[shape] = CapturedStep(body, index, changed)
         losses = self._captured[shape](index)
         # A replay counts nothing.
-        self._oracle.asked = [Asked(index.shape[-1], 1)] * self.cohort.rows
+        self.oracle.asked = [Asked(index.shape[-1], 1)] * self.cohort.rows
         return losses
 
     def _hold(self) -> None:
@@ -328,7 +359,7 @@ class Training:
         """Let the constraint act on the initial weights."""
         if self.settings.constraint is not None:
             mask = self.cohort.mask
-            self.settings.constraint.begin(self.cohort, self._oracle)
+            self.settings.constraint.begin(self.cohort, self.oracle)
             self._renew(mask)
         self._hold()
 
@@ -355,7 +386,7 @@ class Training:
             if row not in self._frozen:
                 self._frozen[row] = self.cohort.W[row].clone()
                 self.diverged_step[row] = self.step
-                self._oracle.frozen.add(row)
+                self.oracle.frozen.add(row)
                 self.cohort.G[row] = 0
 
     def _charge_time(self) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -14,8 +14,9 @@ from thalweg.execute.grouping import CohortPlan, plan_cohorts
 from thalweg.execute.options import Resources
 from thalweg.execute.pool import Pool
 from thalweg.execute.progress import Progress
-from thalweg.execute.rounds import Wanted, lacking, wanted_snapshots
 from thalweg.execute.train_cohort import train_cohort
+from thalweg.execute.wanted import Wanted, lacking, wanted_of
+from thalweg.measure.requests import Request
 from thalweg.spec import RunSpec
 from thalweg.store import Store
 from thalweg.store.run_directory import COMPLETE
@@ -40,13 +41,27 @@ class Outcome:
 
 
 def execute(
-    specs: Sequence[RunSpec], store: Store, resources: Resources, progress: Progress
+    specs: Sequence[RunSpec],
+    store: Store,
+    resources: Resources,
+    progress: Progress,
+    requests: Sequence[Request] = (),
+    measured: Container[str] | None = None,
 ) -> Outcome:
     """Train whatever of the runs is not complete yet, and whatever they were pruned from.
 
     Rounds of pruning follow each other; all runs of one round, of whatever arm, train side by side.
     Runs that another process is training are left to it and waited for; should that process
-    die, they are trained here.
+    die, they are trained here. A complete run that lacks something it must leave, a measurement
+    that was asked for later, say, is trained again for that alone.
+
+    Args:
+        specs: The runs.
+        store: Where they lie.
+        resources: Where to compute.
+        progress: The view.
+        requests: What is measured of them as they train.
+        measured: Ids of the runs that are measured; None for all.
 
     Raises:
         ThalwegError: The store cannot be written, or workers keep dying.
@@ -56,7 +71,7 @@ def execute(
     outcome = Outcome(reused=[i for i in unique if store.run(i).is_complete()])
     for run_id in outcome.reused:
         store.run(run_id).remove_leftovers()
-    wanted = wanted_snapshots(list(unique.values()))
+    wanted = wanted_of(list(unique.values()), requests, measured)
     rounds = sorted({spec.round for spec in unique.values()})
     with _Workers(store, resources, progress, wanted, len(rounds)) as workers:
         for number in rounds:
@@ -95,6 +110,7 @@ def _execute_round(
             workers.progress.wait()
             _wait_for_others(pending, store)
     while again := {i: spec for i, spec in mates.items() if lacking(store.run(i), workers.wanted)}:
+        workers.progress.start(sum(s.train.epochs for s in again.values()), 0, len(again))
         workers.train(plan_cohorts(list(mates.values()), store, workers.resources, again))
         _wait_for_others(again, store)
 
@@ -123,7 +139,7 @@ class _Workers:
         store: Where the runs lie.
         resources: Where to compute.
         progress: The view.
-        wanted: Snapshots that runs must leave for others.
+        wanted: What runs must leave.
         rounds: How many times `train` will be called, about.
     """
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from thalweg.cohort import Listener, Training
 from thalweg.errors import ThalwegError
-from thalweg.execute.rounds import END, Wanted, lacking, snapshot_step
+from thalweg.execute.live import LiveProbes
+from thalweg.execute.rounds import snapshot_step
+from thalweg.execute.wanted import END, Leaving
 from thalweg.execute.writers import Writers
 from thalweg.store import RunDirectory
 
@@ -36,20 +38,23 @@ class Keeper(Listener):
     Args:
         runs: The cohort's.
         notify: Told of every epoch.
-        wanted: Snapshots by run.
-        checkpoints: Save checkpoints; without, the training ends with the last snapshot.
+        leaving: What each run must leave.
+        live: What is measured meanwhile, whose figures are part of a checkpoint.
+        checkpoints: Save checkpoints; without, the training ends when nothing more is to be left.
     """
 
     def __init__(
         self,
         runs: Sequence[RunDirectory],
         notify: Notify,
-        wanted: Wanted,
+        leaving: Sequence[Leaving],
+        live: LiveProbes,
         checkpoints: bool = True,
     ) -> None:
         self._runs = runs
         self._notify = notify
-        self._lacking = [lacking(run, wanted) for run in runs]
+        self._lacking = [list(each.snapshots) for each in leaving]
+        self._live = live
         self._checkpoints = checkpoints
         self._saved = time.monotonic()
 
@@ -79,14 +84,15 @@ class Keeper(Listener):
                     state = training.row_state(row)
                     with _stops_the_study():
                         run.save_snapshot(name, {k: state[k] for k in ("weights", "optimizer")})
-        if not self._checkpoints and not any(self._lacking):
+        if not self._checkpoints and not any(self._lacking) and not self._live.watching:
             training.stop()
 
     def _save(self, training: Training) -> None:
         with _stops_the_study():
             with Writers() as writers:
                 for row, run in enumerate(self._runs):
-                    writers.submit(run.save_checkpoint, training.epoch, training.row_state(row))
+                    state = {**training.row_state(row), "live": self._live.row_state(row)}
+                    writers.submit(run.save_checkpoint, training.epoch, state)
             for run in self._runs:
                 run.drop_checkpoints(keep=training.epoch)
 

@@ -57,6 +57,7 @@ def measure_runs(
         data: Folder searched first for downloadable data sets.
         progress: The view.
     """
+    requests = [request for request in requests if request.when is None]
     if not requests:
         return
     trained = [spec for spec in specs if store.run(spec.id).status()["status"] == "done"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from thalweg.execute.grouping import CohortPlan
 from thalweg.execute.options import Resources
-from thalweg.execute.rounds import Wanted
+from thalweg.execute.wanted import Wanted
 
 Event = dict[str, Any]
 
@@ -49,11 +49,11 @@ class Pool:
         return len(self._workers)
 
     def submit(self, worker: int, cohort: CohortPlan, wanted: Wanted) -> None:
-        """Hand a cohort to an idle worker, with the snapshots wanted of its runs."""
+        """Hand a cohort to an idle worker, with what its runs must leave."""
         job = {
             "specs": [spec.canonical() for spec in cohort.specs],
             "plan": vars(cohort.plan),
-            "wanted": {run_id: wanted[run_id] for run_id in cohort.ids if run_id in wanted},
+            "wanted": {i: wanted[i].as_json() for i in cohort.ids if i in wanted},
         }
         self._workers[worker].write(json.dumps(job) + "\n")
 

@@ -1,7 +1,6 @@
 """How a round of pruning begins: from what earlier runs left in the store."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from safetensors.torch import load_file
@@ -10,37 +9,13 @@ from torch import Tensor
 from thalweg.cohort import Cohort, Training
 from thalweg.data import Task
 from thalweg.execute.models import build_spec_model
+from thalweg.execute.wanted import END
 from thalweg.randomness import derive
 from thalweg.sparsity import RoundsOptions
 from thalweg.sparsity.rounds import Rewind
 from thalweg.sparsity.tickets import choose_mask, control_mask
 from thalweg.spec import RunSpec
-from thalweg.store import RunDirectory, Store
-
-END = "end"
-"""The snapshot of a complete training."""
-
-Wanted = Mapping[str, Sequence[str]]
-"""Names of the snapshots that runs must leave for others, by the run's id."""
-
-
-def wanted_snapshots(specs: Sequence[RunSpec]) -> Wanted:
-    """Return what the rounds among these runs need of earlier runs, beyond final weights."""
-    wanted: dict[str, set[str]] = defaultdict(set)
-    for spec in specs:
-        if spec.rounds is None or spec.parent is None:
-            continue
-        if spec.rounds.start.weights == "dense" and spec.rounds.start.count > 0:
-            wanted[spec.dense.id].add(spec.rounds.rewind)
-        if spec.rounds.optimizer_state == "keep":
-            wanted[spec.parent.id].add(END)
-    return {run_id: sorted(names) for run_id, names in wanted.items()}
-
-
-def lacking(run: RunDirectory, wanted: Wanted) -> list[str]:
-    """Return which of the wanted snapshots a run has not left; one that diverged leaves none."""
-    names = [name for name in wanted.get(run.id, ()) if not run.has_snapshot(name)]
-    return names if names and run.status()["status"] not in ("diverged", "failed") else []
+from thalweg.store import Store
 
 
 def snapshot_step(name: str, training: Training) -> int:

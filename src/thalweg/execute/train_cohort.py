@@ -5,14 +5,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from traceback import format_exception
 
-from thalweg.cohort import Training
 from thalweg.cohort.planner import Plan
 from thalweg.errors import ThalwegError
 from thalweg.execute.keeper import Keeper, Notify, StoreError
+from thalweg.execute.live import LiveProbes
 from thalweg.execute.options import Resources
 from thalweg.execute.prepare import prepare
 from thalweg.execute.record import record_results
-from thalweg.execute.rounds import Wanted, lacking
+from thalweg.execute.wanted import Wanted, lacking
 from thalweg.execute.writers import Writers
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store, common_checkpoint
@@ -23,7 +23,7 @@ from thalweg.validation import brief
 @contextmanager
 def claimed(specs: Sequence[RunSpec], store: Store, wanted: Wanted) -> Iterator[list[RunSpec]]:
     """Lock the runs that no other process is training, and yield those that are not complete or, if
-    all are, those that lack a snapshot wanted of them.
+    all are, those that lack something they must leave.
     """
     with ExitStack() as stack:
         mine = []
@@ -51,12 +51,12 @@ def train_cohort(
 
     Args:
         specs: The runs, all of one `cohort_key`; complete ones, if of them alone, only lack
-            snapshots and are trained again as far as these need.
+            something they must leave and are trained again as far as this needs.
         plan: How they are computed.
         store: Where they lie.
         resources: Where to compute.
         notify: Told of every epoch.
-        wanted: Snapshots that runs must leave for others.
+        wanted: What runs must leave.
 
     Raises:
         ThalwegError: The store cannot be written.
@@ -66,8 +66,17 @@ def train_cohort(
         if not mine:
             return
         runs = [store.run(spec.id) for spec in mine]
+        leaving = [lacking(run, wanted) for run in runs]
+        asked = [each.probes for each in leaving]
         if runs[0].is_complete():
-            _take_snapshots(prepare(mine, plan, resources, store)[0], runs, notify, wanted)
+            training, _ = prepare(mine, plan, resources, store)
+            live = LiveProbes(asked, training)
+            keeper = Keeper(runs, notify, leaving, live, checkpoints=False)
+            try:
+                training.run(live, keeper)
+            except StoreError as error:
+                raise ThalwegError(str(error)) from error
+            live.save(runs)
             return
         ids = [spec.id for spec in mine]
         with Writers() as writers:
@@ -75,15 +84,18 @@ def train_cohort(
                 writers.submit(run.begin, spec.canonical(), ids)
         try:
             training, warnings = prepare(mine, plan, resources, store)
+            live = LiveProbes(asked, training)
             epoch = common_checkpoint(runs)
             if epoch is not None:
                 for row, run in enumerate(runs):
-                    training.load_row_state(row, run.load_checkpoint(epoch))
+                    state = run.load_checkpoint(epoch)
+                    training.load_row_state(row, state)
+                    live.load_row_state(row, state.get("live", {}))
         except Exception as error:
             _fail(runs, error)
             return
         try:
-            training.run(Keeper(runs, notify, wanted))
+            training.run(live, Keeper(runs, notify, leaving, live))
         except StoreError as error:
             raise ThalwegError(str(error)) from error
         except Exception as error:
@@ -101,17 +113,8 @@ def train_cohort(
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "warnings": warnings,
         }
+        live.save(runs)
         record_results(training, mine, runs, record)
-
-
-def _take_snapshots(
-    training: Training, runs: Sequence[RunDirectory], notify: Notify, wanted: Wanted
-) -> None:
-    """Train complete runs again for the snapshots they lack, which were wanted after they ended."""
-    try:
-        training.run(Keeper(runs, notify, wanted, checkpoints=False))
-    except StoreError as error:
-        raise ThalwegError(str(error)) from error
 
 
 def _fail(runs: Sequence[RunDirectory], error: Exception) -> None:

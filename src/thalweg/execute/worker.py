@@ -19,6 +19,7 @@ from thalweg.cohort.planner import Plan
 from thalweg.errors import ThalwegError
 from thalweg.execute.options import Resources
 from thalweg.execute.train_cohort import train_cohort
+from thalweg.execute.wanted import Leaving
 from thalweg.spec import RunSpec
 from thalweg.store import Store
 
@@ -52,7 +53,8 @@ def main() -> None:
         job = json.loads(jobs.get())
         specs = [RunSpec.parse(spec) for spec in job["specs"]]
         try:
-            train_cohort(specs, Plan(**job["plan"]), store, resources, tell, job["wanted"])
+            wanted = {run_id: Leaving.parse(values) for run_id, values in job["wanted"].items()}
+            train_cohort(specs, Plan(**job["plan"]), store, resources, tell, wanted)
         except ThalwegError as error:
             tell({"event": "error", "message": str(error)})
         else:

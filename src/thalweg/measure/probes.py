@@ -10,6 +10,8 @@ from thalweg.measure.curvature import CurvatureMatrix
 from thalweg.measure.curvature.density import STARTS, STEPS
 from thalweg.measure.curvature.eigenpairs import MOST_PRODUCTS, End
 from thalweg.measure.curvature.trace import PRODUCTS
+from thalweg.measure.dynamics.options import DynamicsOptions
+from thalweg.measure.features import feature_figures, jacobian_rank
 from thalweg.measure.figures import Figures as Figures
 from thalweg.measure.landscape.probes import (
     LandscapeOptions,
@@ -132,6 +134,44 @@ PROBES.add(
     "loss and accuracy on a plane through the weights, and the training's path in it",
     LandscapeOptions,
     measure_landscape,
+)
+
+
+class FeatureOptions(Options):
+    """``jacobian``: examples of which the Jacobian's rank is taken; 0 for none of it."""
+
+    jacobian: int = Field(default=200, ge=0)
+
+
+def measure_features(matrix: CurvatureMatrix, options: FeatureOptions) -> list[Figures]:
+    """Return how sparse the features are, by layer and in all, and the rank of the Jacobian."""
+    figures: list[Figures] = [{**own} for own in feature_figures(matrix.subject)]
+    for row, own in enumerate(figures):
+        if options.jacobian:
+            rank, effective = jacobian_rank(matrix.subject, row, options.jacobian)
+            own |= {"jacobian_rank": rank, "effective_rank": effective}
+    return figures
+
+
+def measure_dynamics(matrix: CurvatureMatrix, options: DynamicsOptions) -> list[Figures]:
+    """Refuse: there is nothing to see of a network at rest."""
+    raise InputError(
+        "probe 'dynamics' watches a training: name it in the [[probes]] of a study, with "
+        'when = "every:N" or "last:N"'
+    )
+
+
+PROBES.add(
+    "features",
+    "share of active, distinct and dead ReLU units; rank of the Jacobian",
+    FeatureOptions,
+    measure_features,
+)
+PROBES.add(
+    "dynamics",
+    "instruments that watch a training step by step: cheap, standard or full",
+    DynamicsOptions,
+    measure_dynamics,
 )
 
 

@@ -4,12 +4,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 from pydantic import Field
 
 from thalweg.errors import InputError
 from thalweg.measure.curvature.operator import Curvature
+from thalweg.measure.dynamics.options import usual_moments
+from thalweg.measure.moments import Moments
 from thalweg.measure.probes import check_options
 from thalweg.validation import Options, validate
 
@@ -24,6 +27,7 @@ class SampleOptions(Options):
         parameters: Shell-style patterns: the block of these parameters; none given, of all.
         masked: Restrict to the weights that a run's mask leaves.
         seed: Of the sample and the solvers.
+        points: Which runs: "all", or those at the grid point that each arm's results select.
     """
 
     examples: int | None = Field(default=None, ge=1)
@@ -32,34 +36,46 @@ class SampleOptions(Options):
     parameters: list[str] = Field(default=[])
     masked: bool = False
     seed: int = Field(default=0, ge=0)
+    points: Literal["all", "selected"] = "all"
 
 
 @dataclass(frozen=True)
 class Request:
-    """One measurement of every run of a study, at the weights it ended with.
+    """One measurement of the runs of a study: at the weights they ended with, or as they train.
 
     Attributes:
         label: What its figures go under.
         name: Of the probe.
         sample: What it is taken on.
         options: Of the probe.
+        when: At which moments of a training; None for its end.
     """
 
     label: str
     name: str
     sample: SampleOptions
     options: Options
+    when: Moments | None = None
 
     def canonical(self) -> dict[str, Any]:
         """Return all that its figures depend on as plain values."""
-        own = self.options.model_dump()
-        return {"name": self.name, "sample": self.sample.model_dump(), "options": own}
+        sample = self.sample.model_dump(exclude={"points"})
+        found = {"name": self.name, "sample": sample, "options": self.options.model_dump()}
+        return found if self.when is None else {**found, "when": str(self.when)}
 
-    @property
+    def table(self) -> dict[str, Any]:
+        """Return the ``[[probes]]`` table that asks for it."""
+        when = "end" if self.when is None else str(self.when)
+        own = {**self.sample.model_dump(), **self.options.model_dump()}
+        known = {key: value for key, value in own.items() if value is not None}
+        return {"name": self.name, "label": self.label, "when": when, **known}
+
+    @cached_property
     def file(self) -> str:
         """Name of the file of a run that has its figures."""
         text = json.dumps(self.canonical(), sort_keys=True)
-        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
+        kind = "json" if self.when is None else "parquet"
+        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.{kind}"
 
 
 def parse_requests(tables: Any) -> list[Request]:
@@ -79,10 +95,21 @@ def parse_requests(tables: Any) -> list[Request]:
         if not isinstance(label, str):
             raise InputError(f"probes: label = {label!r}: must be a string")
         shared = {key: table[key] for key in SampleOptions.model_fields if key in table}
-        own = {k: v for k, v in table.items() if k not in (*shared, "name", "label")}
-        path, also = f"probes.{label}", ["name", "label", *SampleOptions.model_fields]
+        own = {k: v for k, v in table.items() if k not in (*shared, "name", "label", "when")}
+        path, also = f"probes.{label}", ["name", "label", "when", *SampleOptions.model_fields]
         if label in found:
             raise InputError(f"probes: two are called {label!r}; give one a label of its own")
         options = check_options(name, own, path, also)
-        found[label] = Request(label, name, validate(SampleOptions, shared, path), options)
+        sample = validate(SampleOptions, shared, path)
+        when = table.get("when", usual_moments(options))
+        try:
+            moments = Moments.parse(when)
+        except ValueError as error:
+            raise InputError(f"{path}.when = {when!r}: {error}") from None
+        if moments is None and usual_moments(options) != "end":
+            raise InputError(
+                f'{path}.when = \'end\': must be "every:N" or "last:N", steps of the training '
+                f"that {name!r} watches"
+            )
+        found[label] = Request(label, name, sample, options, moments)
     return list(found.values())

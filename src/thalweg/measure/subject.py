@@ -106,6 +106,35 @@ class Subject:
         subject._check_determinism()
         return subject
 
+    @classmethod
+    def watching(
+        cls,
+        cohort: Cohort,
+        task: Task,
+        examples: int | None = None,
+        split: str = "train",
+        seed: int = 0,
+    ) -> "Subject":
+        """Return a subject of networks in training, as evaluation has them; see `moved`.
+
+        Raises:
+            InputError: There are fewer examples than asked for.
+        """
+        data = task.splits[split]
+        index = _draw(len(data), examples, seed).to(cohort.W.device)
+        backend = _backend(cohort.module, task, training=False)
+        return cls(cohort, task, backend, data, index, seed).moved(cohort, cohort.W.clone())
+
+    def moved(self, cohort: Cohort, W: Tensor) -> "Subject":
+        """Return a subject of the same examples and of networks as they are now.
+
+        Args:
+            cohort: The networks, which may train on.
+            W: Weights ``(K, D)`` to measure them at.
+        """
+        rows = torch.arange(len(W), device=W.device)
+        return replace(self, cohort=cohort.elsewhere(W, rows))
+
     @property
     def examples(self) -> int:
         """N, how many examples are measured on."""

@@ -195,7 +195,7 @@ class _ClosureOracle(Oracle):
         closure = self._closures.closure
         self._closures.closure = self._closures.full
         try:
-            return self._closures.gradient(self._cohort, self._batch(None))
+            return self._closures.gradient(self._cohort, self.batch())
         finally:
             self._closures.closure = closure
 

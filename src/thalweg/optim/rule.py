@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from thalweg.cohort import Cohort, Oracle, RowOptimizer
+from thalweg.cohort.optimizer import Stability
 from thalweg.validation import Options
 
 CACHED_WEIGHTS = 1 << 16
@@ -95,6 +96,19 @@ class Rule(ABC):
         """Return the weights at which a run is judged, for a rule that ``averages``."""
         return w
 
+    def stability(
+        self, state: Mapping[str, Tensor], h: Any, t: Value
+    ) -> tuple[Value, Tensor | None] | None:
+        """Return threshold and preconditioner of `thalweg.cohort.optimizer.Stability`; None where
+        they are not known.
+
+        Args:
+            state: After the last step.
+            h: Hyperparameters of that step.
+            t: Its number.
+        """
+        return None
+
 
 def add_scaled_(x: Tensor, y: Tensor, factor: Value) -> None:
     """Add factor · y to x, in place."""
@@ -174,6 +188,15 @@ class RowsWithState(RowOptimizer):
         else:
             self.h.lr = self._base_lr * lr_scale
 
+    def threshold(self, value: Value) -> Tensor:
+        """Return a figure of every run ``(K,)``."""
+        W = self.cohort.W
+        return (
+            value.expand(len(W), 1)[:, 0]
+            if isinstance(value, Tensor)
+            else W.new_full((len(W),), value)
+        )
+
     def tensors(self) -> list[Tensor]:
         return list(self.state.values())
 
@@ -235,6 +258,12 @@ class RuleOptimizer(RowsWithState):
             for rows in (slice(k, k + together) for k in range(0, len(W), together)):
                 part = {key: tensor[rows] for key, tensor in state.items()}
                 yield w[rows], g[rows], part, rows
+
+    def stability(self) -> Stability | None:
+        if self._rule.by_parameter:
+            return None
+        found = self._rule.stability(self.state, self.h, self.t)
+        return None if found is None else Stability(self.threshold(found[0]), found[1])
 
     @property
     def capturable(self) -> bool:

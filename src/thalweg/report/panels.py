@@ -128,6 +128,13 @@ def panels(results: StudyResults) -> list[Panel]:
     ]
 
 
+def selected_runs(results: StudyResults) -> set[str]:
+    """Return the runs at the grid points that the arms' results select."""
+    arms = (arm for panel in panels(results) for arm in panel.arms)
+    points = [arm.selected for arm in arms if arm.selected is not None]
+    return {run["run"] for point in points for run in point.runs}
+
+
 def _panel(
     task: str,
     model: str,

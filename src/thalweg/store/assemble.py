@@ -8,10 +8,11 @@ import polars as pl
 
 from thalweg.errors import InputError
 from thalweg.store.files import read_json
-from thalweg.store.probes import probe_rows
+from thalweg.store.probes import grids, probe_figures, probe_rows
 from thalweg.store.results import CONFUSION, METRICS, PROBES, ROUNDS, RUNS, StudyResults
 from thalweg.store.rounds import round_rows, sparsity_figures
 from thalweg.store.run_directory import COMPLETE, RunDirectory
+from thalweg.store.series import read_series
 from thalweg.store.store import Store
 from thalweg.validation import unknown
 
@@ -45,6 +46,7 @@ def read_results(store: Store, name: str) -> StudyResults:
     frame = pl.DataFrame([_fit(row, RUNS) for row in rows], schema=RUNS)
     complete = [run for i, run in runs.items() if described[i]["status"] in COMPLETE]
     statuses = [run.status() for run in complete]
+    measured = probe_figures(record, store)
     return StudyResults(
         name=record["name"],
         title=record["title"],
@@ -62,9 +64,9 @@ def read_results(store: Store, name: str) -> StudyResults:
             for entry in rounds
             if (path := store.run(entry["run"]).masks_path).exists()
         },
-        probes=pl.DataFrame(
-            probe_rows(record["runs"], store, record.get("probes", {})), schema=PROBES
-        ),
+        probes=pl.DataFrame(probe_rows(record["runs"], measured), schema=PROBES),
+        grids=grids(measured),
+        series=read_series(record, store),
     )
 
 

@@ -1,5 +1,6 @@
 """What probes have measured of runs, as rows of a frame."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 from typing import Any
@@ -8,37 +9,59 @@ from thalweg.store.store import Store
 
 Row = dict[str, Any]
 
+Measured = tuple[str, str]
+"""A run's id and a probe's label."""
+
+
+def probe_figures(record: Mapping[str, Any], store: Store) -> dict[Measured, dict[str, Any]]:
+    """Return what the probes of a study, whose record is given, have left."""
+    return {
+        (run_id, label): figures
+        for run_id in dict.fromkeys(entry["run"] for entry in record["runs"])
+        for label, file in record.get("probes", {}).items()
+        if file.endswith(".json")  # the others are series
+        if (figures := store.run(run_id).figures(file)) is not None
+    }
+
 
 def probe_rows(
-    entries: Sequence[Mapping[str, Any]], store: Store, files: Mapping[str, str]
+    entries: Sequence[Mapping[str, Any]], figures: Mapping[Measured, Mapping[str, Any]]
 ) -> list[Row]:
     """Return one row a figure; see `thalweg.store.results.PROBES`.
 
     Args:
         entries: Of a study's record: arm, point, seed and run.
-        store: Where the runs lie.
-        files: Name of the file of a run that has the figures, by the probe's label.
+        figures: What `probe_figures` has found of their runs.
     """
-    found = {
-        (run_id, label): list(_figures(figures))
-        for run_id in dict.fromkeys(entry["run"] for entry in entries)
-        for label, file in files.items()
-        if (figures := store.run(run_id).figures(file)) is not None
-    }
+    by_run: dict[str, list[Row]] = defaultdict(list)
+    for (run_id, label), found in figures.items():
+        by_run[run_id] += [{"probe": label, **row} for row in _figures(found)]
     return [
-        {**{key: entry[key] for key in ("run", "arm", "point", "seed")}, "probe": label, **row}
+        {**{key: entry[key] for key in ("run", "arm", "point", "seed")}, **row}
         for entry in entries
-        for label in files
-        for row in found.get((entry["run"], label), ())
+        for row in by_run[entry["run"]]
     ]
+
+
+def grids(figures: Mapping[Measured, Mapping[str, Any]]) -> dict[Measured, dict[str, Any]]:
+    """Return the figures of which one is a list of lists, which no row holds."""
+    return {
+        measured: dict(found)
+        for measured, found in figures.items()
+        if any(map(_nested, found.values()))
+    }
 
 
 def _figures(figures: Mapping[str, Any]) -> Iterator[Row]:
     for name, value in figures.items():
         if not isinstance(value, list):
             yield _row(name, None, value)
-        elif not any(isinstance(each, list) for each in value):  # quadratures stay in their files
+        elif not _nested(value):
             yield from (_row(name, index, each) for index, each in enumerate(value))
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(each, list) for each in value)
 
 
 def _row(figure: str, index: int | None, value: Any) -> Row:

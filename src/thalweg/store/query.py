@@ -9,10 +9,11 @@ import polars as pl
 from thalweg.errors import InputError
 from thalweg.store.assemble import describe
 from thalweg.store.files import read_json
-from thalweg.store.probes import probe_rows
-from thalweg.store.results import METRICS, PROBES, ROUNDS, RUNS
+from thalweg.store.probes import probe_figures, probe_rows
+from thalweg.store.results import METRICS, PROBES, ROUNDS, RUNS, SERIES
 from thalweg.store.rounds import round_rows
 from thalweg.store.run_directory import COMPLETE
+from thalweg.store.series import read_series
 from thalweg.store.store import Store
 from thalweg.validation import brief
 
@@ -21,6 +22,7 @@ TABLES = {
     "arms": "one row a study, arm, grid point and seed, with the run that answers it",
     "metrics": "one row a run and evaluated epoch",
     "probes": "one row a study, arm, grid point, seed, probe and figure it has measured",
+    "series": "one row a study, arm, grid point, seed, probe, step and figure of its training",
     "rounds": "one row a study, arm, grid point, seed and round of pruning, 0 being the dense run",
 }
 
@@ -61,7 +63,11 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     probes = [
         {"study": name, **row}
         for name, record in records.items()
-        for row in probe_rows(record["runs"], store, record.get("probes", {}))
+        for row in probe_rows(record["runs"], probe_figures(record, store))
+    ]
+    series = [pl.DataFrame(schema={"study": pl.String, **SERIES})] + [
+        read_series(record, store).select(pl.lit(name).alias("study"), pl.all())
+        for name, record in records.items()
     ]
     schema = dict.fromkeys(("study", "arm", "point"), pl.String)
     connection = duckdb.connect()
@@ -74,6 +80,7 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.register("rounds", pl.DataFrame(rounds, schema=round_schema))
         probe_schema = {"study": pl.String, **PROBES}
         connection.register("probes", pl.DataFrame(probes, schema=probe_schema))
+        connection.register("series", pl.concat(series))
         # A run that was to be pruned from one that diverged took no step and has no table.
         complete = [run["run"] for run in runs if run["status"] in COMPLETE and run["steps"]]
         connection.register("no_metrics", pl.DataFrame(schema=METRICS))

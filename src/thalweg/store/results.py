@@ -109,6 +109,24 @@ the label it has in the study, ``index`` numbers the entries of a list from 0 an
 single figure. Flags are 0 or 1; what is undefined is null.
 """
 
+SERIES = {
+    "run": pl.String,
+    "arm": pl.String,
+    "point": pl.String,
+    "seed": pl.Int64,
+    "probe": pl.String,
+    "step": pl.Int64,
+    "figure": pl.String,
+    "index": pl.Int64,
+    "value": pl.Float64,
+}
+"""Columns of the ``series`` frame: as `PROBES`, of probes that look at the runs while they train.
+
+``step`` numbers the step, from 0, before which it was looked. Figures of the whole training have
+none: ``seconds`` and ``gradient_evaluations`` are what the looks have cost the run, which its own
+costs leave out.
+"""
+
 METRICS = {
     "run": pl.String,
     "epoch": pl.Int64,
@@ -156,6 +174,9 @@ class StudyResults:
         rounds: See `ROUNDS`.
         masks: File of the final mask of each pruned run in `rounds`, by run.
         probes: See `PROBES`.
+        series: See `SERIES`.
+        grids: All figures of the probes that leave lists of lists (the loss on a plane, the nodes
+            of a quadrature), by run and the probe's label.
     """
 
     name: str
@@ -171,3 +192,5 @@ class StudyResults:
     rounds: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROUNDS))
     masks: dict[str, Path] = field(default_factory=dict)
     probes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBES))
+    series: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SERIES))
+    grids: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)

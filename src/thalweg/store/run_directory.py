@@ -108,9 +108,9 @@ class RunDirectory:
         masks: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Write a completed run; the status last."""
-        write_whole(self.path / "metrics.parquet", _parquet(metrics, METRICS))
+        write_whole(self.path / "metrics.parquet", parquet(metrics, METRICS))
         if confusion:
-            write_whole(self.path / "confusion.parquet", _parquet(confusion, CONFUSION))
+            write_whole(self.path / "confusion.parquet", parquet(confusion, CONFUSION))
         write_whole(self.path / "final.safetensors", _tensors(weights))
         if masks is not None:
             write_whole(self.masks_path, _tensors(masks))
@@ -149,19 +149,23 @@ class RunDirectory:
     def _snapshot(self, name: str) -> Path:
         return self.path / f"snapshot-{name.replace(':', '-')}.safetensors"
 
+    def figures_path(self, file: str) -> Path:
+        """Return where what a probe has measured lies."""
+        return self.path / "probes" / file
+
     def save_figures(self, file: str, figures: Mapping[str, Any]) -> None:
         """Keep what a probe has measured of the complete run, under a name that says of what kind
         and with which options.
         """
         finite = {key: _finite(value) for key, value in figures.items()}
-        write_whole(self.path / "probes" / file, json.dumps(finite, allow_nan=False) + "\n")
+        write_whole(self.figures_path(file), json.dumps(finite, allow_nan=False) + "\n")
 
     def has_figures(self, file: str) -> bool:
-        return (self.path / "probes" / file).exists()
+        return self.figures_path(file).exists()
 
     def figures(self, file: str) -> dict[str, Any] | None:
         """Return what a probe has measured; None where it has not."""
-        return read_json(self.path / "probes" / file) if self.has_figures(file) else None
+        return read_json(self.figures_path(file)) if self.has_figures(file) else None
 
     @property
     def masks_path(self) -> Path:
@@ -193,7 +197,7 @@ def _tensors(named: Mapping[str, Tensor]) -> bytes:
     return content
 
 
-def _parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> bytes:
+def parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> bytes:
     """Return rows as a Parquet file with the columns of ``schema``, even where there is no row;
     the run is not among them, since the file's place names it.
     """

@@ -29,14 +29,25 @@ if TYPE_CHECKING:
 class CurvatureMatrix:
     """A curvature matrix of one network, or of several of one architecture at once.
 
+    Args:
+        subject: The networks and the examples.
+        operator: The matrix.
+        start: Where `top` begins, ``(K, D)``: for networks in training what it found a few steps
+            before. None for a random vector.
+
     Attributes:
         subject: The networks and the examples.
         operator: The matrix as an operator on ``(K, D)`` and ``(K, m, D)``.
+        found: What `top` has found last.
     """
 
-    def __init__(self, subject: Subject, operator: CurvatureOperator) -> None:
+    def __init__(
+        self, subject: Subject, operator: CurvatureOperator, start: Tensor | None = None
+    ) -> None:
         self.subject = subject
         self.operator = operator
+        self.found: Eigenpairs | None = None
+        self._start = start
 
     def top(
         self,
@@ -44,11 +55,11 @@ class CurvatureMatrix:
         end: End = "largest",
         tolerance: float = 1e-3,
         products: int = MOST_PRODUCTS,
-        start: Tensor | None = None,
     ) -> Eigenpairs:
         """Return k eigenpairs from one end of the spectrum; see `eigenpairs`."""
         seed = self.subject.seed
-        return eigenpairs(self.operator, k, end, tolerance, products, seed, start)
+        self.found = eigenpairs(self.operator, k, end, tolerance, products, seed, self._start)
+        return self.found
 
     def gap(self, found: Eigenpairs) -> Gap:
         """Return the spectral gap of what `top` has found; see `spectral_gap`."""

@@ -44,3 +44,10 @@ class Adagrad(Rule):
         total = state["sum"].addcmul_(g, g)
         rate = h.lr / in_precision_of(w, 1 + (t - 1) * h.lr_decay)
         subtract_ratio_(w, g, total.sqrt().add_(h.eps), rate)
+
+    def stability(
+        self, state: Mapping[str, Tensor], h: Any, t: Value
+    ) -> tuple[Value, Tensor | None]:
+        """2/η with P = (1 + (t−1)·κ)·(√s + ε)."""
+        root = state["sum"].sqrt().add_(h.eps)
+        return 2 / h.lr, root * in_precision_of(root, 1 + (t - 1) * h.lr_decay)

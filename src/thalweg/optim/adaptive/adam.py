@@ -78,6 +78,14 @@ class Adam(Rule):
     def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         adam_step_(w, g, state, h, t, h.weight_decay)
 
+    def stability(
+        self, state: Mapping[str, Tensor], h: Any, t: Value
+    ) -> tuple[Value, Tensor | None] | None:
+        """2·(1 + β₁)/(η·(1 − β₁)) with P = (1 − β₁ᵗ)·(√v/√(1 − β₂ᵗ) + ε)."""
+        second = state.get("v_max", state["v"])
+        P = root_of_moment(second, h, t) * bias_correction(h.beta1, t, second)
+        return 2 * (1 + h.beta1) / ((1 - h.beta1) * h.lr), P
+
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: w ← (1 − η·λ)·w before the step."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from thalweg.optim.adaptive.adam import Adam, AdamHyperparameters
 from thalweg.optim.adaptive.moments import bias_correction, subtract_ratio_
-from thalweg.optim.rule import Value, add_weight_decay
+from thalweg.optim.rule import Rule, Value, add_weight_decay
 
 
 class AdamaxHyperparameters(AdamHyperparameters):
@@ -28,6 +28,7 @@ class Adamax(Adam):
     summary = "Adam in the infinity norm"
     source = "Kingma & Ba, arXiv:1412.6980, section 7.1; torch.optim.Adamax"
     options = AdamaxHyperparameters
+    stability = Rule.stability  # its steps are not those of Adam
 
     def state(self, w: Tensor, h: Any) -> dict[str, Tensor]:
         return {"m": torch.zeros_like(w), "u": torch.zeros_like(w)}

@@ -13,7 +13,7 @@ from thalweg.optim.adaptive.moments import (
     subtract_ratio_,
     update_moments_,
 )
-from thalweg.optim.rule import Value, add_weight_decay
+from thalweg.optim.rule import Rule, Value, add_weight_decay
 
 
 class NAdamHyperparameters(AdamHyperparameters):
@@ -34,6 +34,7 @@ class NAdam(Adam):
     summary = "Adam with Nesterov momentum"
     source = "Dozat, ICLR 2016 workshop; torch.optim.NAdam"
     options = NAdamHyperparameters
+    stability = Rule.stability  # its steps are not those of Adam
 
     def structure(self, h: Any) -> Hashable:
         return (h.beta1, h.beta2, h.momentum_decay)  # numbers, never columns: see bias_correction

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from thalweg.optim.adaptive.adam import Adam, AdamHyperparameters
 from thalweg.optim.adaptive.moments import update_moments_
-from thalweg.optim.rule import Value, add_scaled_
+from thalweg.optim.rule import Rule, Value, add_scaled_
 
 
 class ProdigyHyperparameters(AdamHyperparameters):
@@ -40,6 +40,7 @@ class Prodigy(Adam):
     summary = "Adam that estimates its own learning rate"
     source = "Mishchenko & Defazio, arXiv:2306.06101; konstmish/prodigy"
     options = ProdigyHyperparameters
+    stability = Rule.stability  # its steps are not those of Adam
 
     def structure(self, h: Any) -> Hashable:
         return (h.beta1, h.beta2, h.d0)  # the initial state is one for all rows

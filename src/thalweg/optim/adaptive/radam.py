@@ -13,7 +13,7 @@ from thalweg.optim.adaptive.moments import (
     subtract_ratio_,
     update_moments_,
 )
-from thalweg.optim.rule import Value, add_scaled_, add_weight_decay
+from thalweg.optim.rule import Rule, Value, add_scaled_, add_weight_decay
 
 
 class RAdam(Adam):
@@ -27,6 +27,7 @@ class RAdam(Adam):
     name = "radam"
     summary = "Adam, rectified while its second moment is uncertain"
     source = "Liu et al., arXiv:1908.03265; torch.optim.RAdam"
+    stability = Rule.stability  # its steps are not those of Adam
 
     def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         update_moments_(add_weight_decay(g, w, h.weight_decay), state, h)

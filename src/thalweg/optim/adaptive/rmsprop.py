@@ -55,3 +55,12 @@ class RMSprop(Rule):
             add_scaled_(w, buffer, -h.lr)
         else:
             subtract_ratio_(w, g, below, h.lr)
+
+    def stability(
+        self, state: Mapping[str, Tensor], h: Any, t: Value
+    ) -> tuple[Value, Tensor | None]:
+        """2·(1 + μ)/η with P = √(v − ḡ²) + ε."""
+        variance = state["v"]
+        if h.centered:
+            variance = variance.addcmul(state["mean"], state["mean"], value=-1)
+        return 2 * (1 + h.momentum) / h.lr, variance.sqrt().add_(h.eps)

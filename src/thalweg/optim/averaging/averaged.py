@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from thalweg.cohort import Cohort, Oracle, RowOptimizer
+from thalweg.cohort.optimizer import Stability
 from thalweg.optim.averaging.average import Average
 from thalweg.validation import Options
 
@@ -56,6 +57,9 @@ class Averaged(RowOptimizer):
     def renew(self, where: Tensor) -> None:
         self._inner.renew(where)
         self._mean.copy_(torch.where(where, self._cohort.W, self._mean))
+
+    def stability(self) -> Stability | None:
+        return self._inner.stability()
 
     def evaluated(self) -> Tensor:
         return self._mean

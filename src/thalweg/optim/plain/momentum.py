@@ -37,6 +37,10 @@ class Momentum(Rule):
         accumulate_(state["momentum"], add_weight_decay(g, w, h.weight_decay), h.momentum)
         add_scaled_(w, state["momentum"], -h.lr)
 
+    def stability(self, state: Mapping[str, Tensor], h: Any, t: Value) -> tuple[Value, None]:
+        """2·(1 + μ)/η."""
+        return 2 * (1 + h.momentum) / h.lr, None
+
 
 class Nesterov(Momentum):
     """Nesterov's momentum, as `sgd` has it with ``nesterov = true``.
@@ -52,3 +56,7 @@ class Nesterov(Momentum):
         d = add_weight_decay(g, w, h.weight_decay)
         accumulate_(state["momentum"], d, h.momentum)
         add_scaled_(w, nesterov_direction(d, state["momentum"], h.momentum), -h.lr)
+
+    def stability(self, state: Mapping[str, Tensor], h: Any, t: Value) -> tuple[Value, None]:
+        """2·(1 + μ)/(η·(1 + 2·μ))."""
+        return 2 * (1 + h.momentum) / (h.lr * (1 + 2 * h.momentum)), None

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from thalweg.cohort import Cohort, Oracle
+from thalweg.cohort.optimizer import Stability
 from thalweg.optim.method import Method
 from thalweg.optim.rule import Hyperparameters, RowsWithState
 from thalweg.optim.second_order.hutchinson import hessian_diagonal
@@ -71,6 +72,13 @@ class AdaHessianRows(RowsWithState):
         root = v.sqrt().div_((1 - h.beta2**t) ** 0.5)
         step = m / (1 - h.beta1**t) / root.pow_(h.hessian_power).add_(h.eps)
         W.sub_(step.add_(h.weight_decay * W).mul_(h.lr))
+
+    def stability(self) -> Stability:
+        """2·(1 + β₁)/(η·(1 − β₁)) with P = (1 − β₁ᵗ)·((√v/√(1−β₂ᵗ))ᵏ + ε)."""
+        h, t = self.h, self._step
+        root = self.state["v"].sqrt().div_((1 - h.beta2**t) ** 0.5)
+        P = root.pow_(h.hessian_power).add_(h.eps).mul_(1 - h.beta1**t)
+        return Stability(self.threshold(2 * (1 + h.beta1) / ((1 - h.beta1) * h.lr)), P)
 
     def _average_over_kernels(self, diagonal: Tensor) -> None:
         for view in self.cohort.layout.views(diagonal).values():

@@ -1,0 +1,97 @@
+"""What runs must leave as they train, beside their results."""
+
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from thalweg.measure.requests import Request, parse_requests
+from thalweg.spec import RunSpec
+from thalweg.store import RunDirectory
+
+END = "end"
+"""The snapshot of a complete training."""
+
+
+@dataclass
+class Leaving:
+    """What one run must leave.
+
+    Attributes:
+        snapshots: Names of the states that other runs, or measurements, begin from.
+        probes: Measurements to be taken as it trains.
+    """
+
+    snapshots: list[str] = field(default_factory=list)
+    probes: list[Request] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.snapshots or self.probes)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        probes = [request.table() for request in self.probes]
+        return {"snapshots": self.snapshots, "probes": probes}
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> "Leaving":
+        """Take up what `as_json` returned."""
+        return cls(list(values["snapshots"]), parse_requests(values["probes"]))
+
+
+Wanted = Mapping[str, Leaving]
+"""What runs must leave, by their ids; those that must leave nothing are absent."""
+
+
+def wanted_of(
+    specs: Sequence[RunSpec],
+    requests: Sequence[Request] = (),
+    measured: Container[str] | None = None,
+) -> Wanted:
+    """Return what runs must leave: the states that rounds of pruning among them begin from, and
+    what is measured as they train.
+
+    Args:
+        specs: The runs, those that others are pruned from among them.
+        requests: Measurements; of those at the end of a training nothing is wanted here.
+        measured: Ids of the runs that are measured; None for all.
+    """
+    wanted: dict[str, Leaving] = defaultdict(Leaving)
+
+    def snapshot(run_id: str, name: str) -> None:
+        names = {*wanted[run_id].snapshots, name}
+        wanted[run_id].snapshots = sorted(names)
+
+    for spec in specs:
+        if spec.rounds is None or spec.parent is None:
+            continue
+        if spec.rounds.start.weights == "dense" and spec.rounds.start.count > 0:
+            snapshot(spec.dense.id, spec.rounds.rewind)
+        if spec.rounds.optimizer_state == "keep":
+            snapshot(spec.parent.id, END)
+    live = [request for request in requests if request.when is not None]
+    for spec in specs if live else ():
+        if measured is None or spec.id in measured:
+            wanted[spec.id].probes = live
+    return wanted
+
+
+def lacking(run: RunDirectory, wanted: Wanted) -> Leaving:
+    """Return what a run has not left of what it must.
+
+    One that diverged leaves no snapshots, one that failed leaves nothing, and neither does one that
+    took no step, because the run it was to be pruned from diverged.
+    """
+    asked = wanted.get(run.id)
+    if asked is None:
+        return Leaving()
+    left = Leaving(
+        [name for name in asked.snapshots if not run.has_snapshot(name)],
+        [request for request in asked.probes if not run.has_figures(request.file)],
+    )
+    if not left:
+        return left
+    status = run.status()
+    if status["status"] == "failed" or status.get("steps") == 0:
+        return Leaving()
+    return Leaving([], left.probes) if status["status"] == "diverged" else left

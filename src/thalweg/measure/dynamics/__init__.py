@@ -1,0 +1,1 @@
+"""Instruments that watch a training step by step."""
