@@ -338,3 +338,38 @@ def tickets() -> StudyResults:
 @pytest.fixture
 def builder() -> Callable[..., Builder]:
     return Builder
+
+
+@pytest.fixture(scope="session")
+def planes() -> StudyResults:
+    """Two arms and seeds with the loss on a plane, by class; the path of a training; a spectrum."""
+    builder = Builder()
+    arms = {"sgd": 1.0, "adam": 3.0}
+    for arm in arms:
+        for seed in range(2):
+            builder.run(arm, seed, {}, quality=0.9)
+    grids: dict[tuple[str, str], dict[str, Any]] = {}
+    for run in builder.runs:
+        bend, draw = arms[run["arm"]], np.random.default_rng(run["seed"])
+        first, second = [-1.0, -0.5, 0.0, 0.5, 1.0], [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]
+        bowl = [[0.5 + bend * a * a + 0.1 * (b * b + a * b) for b in second] for a in first]
+        grids[run["run"], "bowl"] = {
+            "steps": [first, second],
+            "loss": bowl,
+            "accuracy": bowl,
+            "class_loss": [[[v + c for v in row] for row in bowl] for c in range(CLASSES)],
+        }
+        grids[run["run"], "way"] = {
+            "steps": [first, second],
+            "loss": bowl,
+            "accuracy": bowl,
+            "path": [[-0.8, 3.0], [-0.2, 1.0], [0.0, 0.0]],
+            "path_steps": [0, 10, 20],
+            "explained": [0.9, 0.05],
+        }
+        nodes = np.sort(draw.exponential(bend, (3, 12)))
+        grids[run["run"], "spectrum"] = {
+            "nodes": nodes.tolist(),
+            "weights": draw.dirichlet(np.ones(12), 3).tolist(),
+        }
+    return builder.results(grids=grids)

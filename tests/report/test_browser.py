@@ -70,6 +70,7 @@ addEventListener("message", (event) => {
         ("all_diverged", 0),
         ("hostile", 12),
         ("tickets", 14),
+        ("planes", 18),
     ],
 )
 def test_page_is_drawn_without_fault_and_fits(study, charts, request, tmp_path, monkeypatch):

@@ -51,6 +51,18 @@ class Axis:
     limits: tuple[float, float] | None = None
     ticks: tuple[tuple[float, str], ...] | None = None
 
+    @property
+    def decades(self) -> tuple[float, float]:
+        """Decimal logarithms of the limits, which there must be."""
+        assert self.limits is not None
+        return math.log10(self.limits[0]), math.log10(self.limits[1])
+
+    @property
+    def decade_ticks(self) -> tuple[list[float], list[str]]:
+        """Decimal logarithms of the ticks' positions, and their labels."""
+        ticks = self.ticks or ()
+        return [math.log10(value) for value, _ in ticks], [label for _, label in ticks]
+
 
 @dataclass(frozen=True)
 class Line:
@@ -112,7 +124,40 @@ class Shade:
     high: float
 
 
-Layer = Line | Points | Heatmap | Shade
+@dataclass(frozen=True)
+class Contour:
+    """A quantity over a plane, in filled levels evenly spaced on a logarithmic scale.
+
+    Attributes:
+        x: Places along the horizontal axis; 0, where a star stands, is among them.
+        y: Places along the vertical axis, the same.
+        z: Values, ``z[j][i]`` at ``(x[i], y[j])``; what is no finite number counts as the highest.
+        scale: The axis of the colours.
+        path: Places of a line drawn over it, from a ring on.
+        hover: A line of text for each of them.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float]
+    z: Sequence[Sequence[Number]]
+    scale: Axis
+    path: Sequence[tuple[float, float]] = ()
+    hover: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Relief:
+    """A quantity over a plane as a surface in space, its height and colour by the chart's axis
+    ``z``; see `Contour`.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    z: Sequence[Sequence[Number]]
+
+
+Layer = Line | Points | Heatmap | Shade | Contour | Relief
 
 
 @dataclass(frozen=True)
@@ -129,6 +174,8 @@ class Chart:
         layers: Drawn in this order.
         height: Height in CSS pixels at which it reads well.
         legend: Whether the series need a legend; not where they are named along an axis.
+        z: Axis of the height, logarithmic, of a chart whose layers are all `Relief`: a page shows
+            one of them at a time, a file all side by side.
     """
 
     name: str
@@ -140,6 +187,7 @@ class Chart:
     layers: tuple[Layer, ...]
     height: int = 360
     legend: bool = True
+    z: Axis | None = None
 
     @property
     def series(self) -> list[str]:
@@ -147,7 +195,8 @@ class Chart:
         shown = [
             layer.label
             for layer in self.layers
-            if isinstance(layer, Line) or (isinstance(layer, Points) and layer.symbol != "small")
+            if isinstance(layer, Line | Relief)
+            or (isinstance(layer, Points) and layer.symbol != "small")
         ]
         return list(dict.fromkeys(shown)) if self.legend else []
 
@@ -158,8 +207,13 @@ class Chart:
         return self.height + LEGEND_ROW * max(0, rows - LEGEND_ROWS)
 
     @property
-    def has_heatmap(self) -> bool:
-        return any(isinstance(layer, Heatmap) for layer in self.layers)
+    def covered(self) -> bool:
+        """Whether a layer fills the whole panel, so that no grid would show."""
+        return any(isinstance(layer, Heatmap | Contour) for layer in self.layers)
+
+    @property
+    def reliefs(self) -> list[Relief]:
+        return [layer for layer in self.layers if isinstance(layer, Relief)]
 
 
 def legend_columns(names: Sequence[str]) -> int:
@@ -245,3 +299,15 @@ def cell_text(share: Number) -> str:
     if share is None or not share > 0:
         return ""
     return "<1" if share < 0.01 else f"{100 * share:.0f}"
+
+
+def log_heights(z: Sequence[Sequence[Number]], scale: Axis) -> list[list[float]]:
+    """Return the decimal logarithms of values, brought between the limits of their axis."""
+    low, high = scale.decades
+
+    def height(value: Number) -> float:
+        if value is None or not math.isfinite(value):
+            return high
+        return round(min(max(math.log10(value), low), high), 4) if value > 0 else low
+
+    return [[height(value) for value in row] for row in z]

@@ -15,6 +15,7 @@ from thalweg.report.charts import (
     MOST_CELL_TEXTS,
     Axis,
     Chart,
+    Contour,
     Heatmap,
     Line,
     Number,
@@ -24,6 +25,7 @@ from thalweg.report.charts import (
     runs_of_finite,
 )
 from thalweg.report.formats import clipped
+from thalweg.report.interactive_landscape import contour_traces, relief_figure
 from thalweg.report.palette import (
     BAND_OPACITY,
     HEAT,
@@ -40,7 +42,7 @@ SIZES = {"dot": 9, "small": 5, "star": 15, "cross": 9}
 
 def interactive_figure(chart: Chart) -> go.Figure:
     """Return the chart as a Plotly figure that fills its container's width."""
-    figure = go.Figure()
+    figure = go.Figure() if chart.z is None else relief_figure(chart)
     named: set[str] = set()
     for layer in chart.layers:
         if isinstance(layer, Heatmap):
@@ -56,7 +58,9 @@ def interactive_figure(chart: Chart) -> go.Figure:
         elif isinstance(layer, Line):
             figure.add_traces(_line(layer))
             named.add(layer.label)
-        else:
+        elif isinstance(layer, Contour):
+            figure.add_traces(contour_traces(layer))
+        elif isinstance(layer, Points):
             figure.add_trace(_points(layer, show_name=layer.label not in named))
             named.add(layer.label)
     figure.update_layout(
@@ -70,7 +74,7 @@ def interactive_figure(chart: Chart) -> go.Figure:
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#858d96", "activecolor": HEAT},
         hoverlabel={"font": {"size": 13}, "namelength": -1},
         hovermode="closest",
-        showlegend=chart.legend and bool(named),
+        showlegend=bool(chart.series),
         legend={
             "orientation": "h",
             "yref": "container",
@@ -80,9 +84,12 @@ def interactive_figure(chart: Chart) -> go.Figure:
             "xanchor": "left",
             "bgcolor": "rgba(0,0,0,0)",
         },
-        xaxis=_axis(chart.x, grid=not chart.has_heatmap),
-        yaxis=_axis(chart.y, grid=not chart.has_heatmap),
     )
+    if chart.z is None:
+        figure.update_layout(
+            xaxis=_axis(chart.x, grid=not chart.covered),
+            yaxis=_axis(chart.y, grid=not chart.covered),
+        )
     return figure
 
 

@@ -8,7 +8,9 @@ import polars as pl
 
 from thalweg.report.arm_dots import arm_dots
 from thalweg.report.charts import Axis, Chart, Line, cut, finite, log_ticks, padded
+from thalweg.report.densities import density_charts
 from thalweg.report.formats import number
+from thalweg.report.landscapes import landscape_charts, landscape_labels
 from thalweg.report.metric_columns import metric_figures, metric_schema, metric_text
 from thalweg.report.panels import Arm, Panel
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
@@ -25,7 +27,7 @@ LEAD = (
 CHARTED = ("eigenvalue 1", "gap", "ratio", "trace", "asam", "fisher_rao")
 """Figures that have a chart; all are in the table."""
 
-ABOUT = ("converged", "residuals", "examples", "seed", "products")
+ABOUT = ("converged", "residuals", "examples", "seed", "products", "path_steps")
 """What tells about the measurement, and not about the network."""
 
 LINE = ("step", "loss", "accuracy")
@@ -36,9 +38,10 @@ def measured_charts(results: StudyResults, panel: Panel) -> list[Chart]:
     """Return one chart a probe and figure in `CHARTED`."""
     shown = _shown(results)
     pairs = shown.select("probe", "name").unique(maintain_order=True).rows()
+    planes = landscape_labels(results)
     charts = line_charts(results, panel)
     for probe, name in pairs:
-        if name in CHARTED:
+        if name in CHARTED and probe not in planes:  # whose eigenvalues are on their axes
             own = shown.filter(probe=probe, name=name)
             chart = arm_dots(
                 panel,
@@ -48,7 +51,7 @@ def measured_charts(results: StudyResults, panel: Panel) -> list[Chart]:
                 f"{probe}: {name.replace('_', ' ')}, {panel.title}",
             )
             charts += [chart] if chart else []
-    return charts
+    return [*charts, *density_charts(results, panel), *landscape_charts(results, panel)]
 
 
 def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:

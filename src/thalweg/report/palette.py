@@ -26,6 +26,21 @@ SHADE_OPACITY = 0.07
 """Of a range over the whole height, fainter than the bands that cross it."""
 
 
+RELIEF = "viridis"
+"""Colours of a quantity over a plane: they rise evenly in lightness, so they can be told apart with
+every colour blindness and in grey."""
+
+LEVELS = 20
+"""Of a contour."""
+
+MARK = "#ffffff"
+HALO = "#1f2328"
+"""Of lines and marks over the colours of a plane, and round them: one of the two always shows."""
+
+SOFT = "#858d96"
+"""Of texts and lines that cannot follow the page's scheme, legible on light and on dark paper."""
+
+
 def colour(style: Style) -> str:
     return COLOURS[style.colour % len(COLOURS)]
 

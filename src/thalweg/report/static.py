@@ -18,6 +18,7 @@ from thalweg.report.charts import (
     MOST_CELL_TEXTS,
     Axis,
     Chart,
+    Contour,
     Heatmap,
     Line,
     Number,
@@ -37,11 +38,15 @@ from thalweg.report.palette import (
     dash,
     symbol,
 )
+from thalweg.report.static_landscape import draw_contour, draw_reliefs, relief_rows
 
 WIDTH = 6.4
 """Width of a figure in inches; 100 CSS pixels of a chart's height are one inch."""
 
 DPI = 160
+
+RELIEF_INCHES = 2.2
+"""Height of a row of surfaces."""
 
 INK = "#2b2f36"
 RULE = "#d5d9de"
@@ -80,9 +85,10 @@ SETTINGS: Any = {
 def static_figure(chart: Chart) -> Figure:
     """Return the chart as a Matplotlib figure that belongs to no window and no global state."""
     with _settings():
-        figure = Figure(
-            figsize=(WIDTH, chart.full_height / 100 + 0.5), dpi=DPI, layout="constrained"
-        )
+        figure = Figure(figsize=(WIDTH, _height(chart)), dpi=DPI, layout="constrained")
+        if chart.z is not None:
+            draw_reliefs(figure, chart)
+            return figure
         axes = figure.add_subplot()
         handles: dict[str, Line2D] = {}
         for layer in chart.layers:
@@ -91,9 +97,11 @@ def static_figure(chart: Chart) -> Figure:
             elif isinstance(layer, Shade):
                 ink = colour(layer.style)
                 axes.axvspan(layer.low, layer.high, color=ink, alpha=SHADE_OPACITY, linewidth=0)
+            elif isinstance(layer, Contour):
+                draw_contour(figure, axes, layer)
             elif isinstance(layer, Line):
                 handles[layer.label] = _draw_line(axes, layer)
-            else:
+            elif isinstance(layer, Points):
                 handle = _draw_points(axes, layer)
                 if layer.symbol != "small":
                     handles.setdefault(layer.label, handle)
@@ -110,6 +118,13 @@ def static_figure(chart: Chart) -> Figure:
                 handlelength=3,
             )
     return figure
+
+
+def _height(chart: Chart) -> float:
+    """Return the height of a figure in inches."""
+    if chart.z is not None:
+        return 0.4 + RELIEF_INCHES * relief_rows(chart)
+    return chart.full_height / 100 + 0.5
 
 
 def png(figure: Figure) -> bytes:
@@ -142,7 +157,7 @@ def _draw_axes(axes: Axes, chart: Chart) -> None:
     axes.set_title(clipped(chart.title, 72), fontsize=10.5, loc="left")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    if not chart.has_heatmap:
+    if not chart.covered:
         axes.grid(color=RULE, linewidth=0.6)
     _set_axis(axes, "x", chart.x)
     _set_axis(axes, "y", chart.y)

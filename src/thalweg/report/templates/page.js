@@ -13,7 +13,11 @@ function drawNext() {
     responsive: true,
     displaylogo: false,
     // Named one by one: the default set has buttons that send data to a service.
-    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+    modeBarButtons: [
+      layout.scene
+        ? ["toImage", "orbitRotation", "pan3d", "resetCameraDefault3d"]
+        : ["toImage", "zoom2d", "pan2d", "resetScale2d"],
+    ],
   }).then(() => setTimeout(drawNext, 0));
 }
 drawNext();
