@@ -179,19 +179,19 @@ class Study:
                 self._measure(specs, "selected", store, resources, view)
         return Results(self.plan.name, store, failed)
 
-    def _probes(self, points: str) -> list[Request]:
-        return [request for request in self.plan.probes if request.sample.points == points]
+    def _probes(self, runs: str) -> list[Request]:
+        return [request for request in self.plan.probes if request.sample.runs == runs]
 
     def _measure(
         self,
         specs: Sequence[RunSpec],
-        points: str,
+        runs: str,
         store: Store,
         resources: Resources,
         view: Progress,
     ) -> None:
         with use_threads(resources.threads * resources.jobs):
-            measure_runs(specs, self._probes(points), store, resources.data, view)
+            measure_runs(specs, self._probes(runs), store, resources.data, view)
 
 
 def load_study(

@@ -27,7 +27,7 @@ class SampleOptions(Options):
         parameters: Shell-style patterns: the block of these parameters; none given, of all.
         masked: Restrict to the weights that a run's mask leaves.
         seed: Of the sample and the solvers.
-        points: Which runs: "all", or those at the grid point that each arm's results select.
+        runs: "all", or those at the grid point that each arm's results select.
     """
 
     examples: int | None = Field(default=None, ge=1)
@@ -36,7 +36,7 @@ class SampleOptions(Options):
     parameters: list[str] = Field(default=[])
     masked: bool = False
     seed: int = Field(default=0, ge=0)
-    points: Literal["all", "selected"] = "all"
+    runs: Literal["all", "selected"] = "all"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Request:
 
     def canonical(self) -> dict[str, Any]:
         """Return all that its figures depend on as plain values."""
-        sample = self.sample.model_dump(exclude={"points"})
+        sample = self.sample.model_dump(exclude={"runs"})
         found = {"name": self.name, "sample": sample, "options": self.options.model_dump()}
         return found if self.when is None else {**found, "when": str(self.when)}
 
