@@ -1,6 +1,7 @@
 """The loss around and between networks."""
 
 from thalweg.measure.landscape.alignment import align, aligned_subject
+from thalweg.measure.landscape.curve import Curve, connect
 from thalweg.measure.landscape.directions import (
     TrajectoryPlane,
     filter_normalized,
@@ -10,11 +11,13 @@ from thalweg.measure.landscape.interpolation import Interpolation, interpolate
 from thalweg.measure.landscape.surface import Surface, steps_of, surface
 
 __all__ = [
+    "Curve",
     "Interpolation",
     "Surface",
     "TrajectoryPlane",
     "align",
     "aligned_subject",
+    "connect",
     "filter_normalized",
     "interpolate",
     "steps_of",
