@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 import thalweg
-from thalweg.cli import catalogue, data, export, inspect, lr_find, measure, prune, run, sweep
+from thalweg.cli import (
+    catalogue,
+    connect,
+    data,
+    export,
+    inspect,
+    lr_find,
+    measure,
+    prune,
+    run,
+    sweep,
+)
 from thalweg.errors import ThalwegError
 
 app = typer.Typer(
@@ -25,6 +36,7 @@ app.command()(inspect.show)
 app.command()(inspect.query)
 app.command()(inspect.report)
 app.command()(measure.measure)
+app.command()(connect.connect)
 app.command()(export.export)
 app.command("list")(catalogue.list_names)
 app.command()(catalogue.doctor)

@@ -5,51 +5,26 @@ from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
 import typer
-from torch import nn
 
 from thalweg import api
+from thalweg.cli.networks import WHAT, FileModel, FileTask, load_network
 from thalweg.cli.output import print_json, print_table, prints_aside
 from thalweg.cli.parameters import Data, Json, Out, value
-from thalweg.data import Task, load_task
 from thalweg.errors import InputError
-from thalweg.export.trained import load_trained
 from thalweg.measure import curvature_of
 from thalweg.measure import measure as run_probes
 from thalweg.measure.curvature.operator import Curvature
-from thalweg.measure.state_dicts import load_state_dict
-from thalweg.models import build_model
 from thalweg.sparsity import load_masks
-from thalweg.spec.named import split_name
-from thalweg.store import Store
-from thalweg.store.find import find_run
-from thalweg.tensor_files import SUFFIXES
 
 LONG_LINE = 8
 """More figures than this are a table."""
 
 
 def measure(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="A run's id, its beginning, or STUDY/ARM[/POINT]/SEED; or a file of weights "
-            f"({', '.join(SUFFIXES)}) with --model and --task.",
-            metavar="RUN|FILE",
-        ),
-    ],
+    what: Annotated[str, WHAT],
     probe: Annotated[str, typer.Option("--probe", help="Names, separated by commas.")] = "hessian",
-    model: Annotated[
-        Any,
-        typer.Option(
-            *("--model",),
-            parser=value,
-            metavar="NAME",
-            help='Of a file: a name, or a table such as {name="mlp", widths=[300]}.',
-        ),
-    ] = None,
-    task: Annotated[
-        Any, typer.Option("--task", parser=value, metavar="NAME", help="Of a file: name or table.")
-    ] = None,
+    model: FileModel = None,
+    task: FileTask = None,
     top: Annotated[
         Any, typer.Option("--top", parser=value, metavar="K", help="Eigenvalues; 2 if absent.")
     ] = None,
@@ -88,11 +63,11 @@ def measure(
         options["top"] = top
     names = [name.strip() for name in probe.split(",")]
     with prints_aside():
-        module, chosen = _network(what, model, task, out, data)
-        masks = None if mask is None else load_masks(mask, module)
+        loaded = load_network(what, model, task, out, data)
+        masks = None if mask is None else load_masks(mask, loaded.module)
         found = run_probes(
             curvature_of(
-                *(module, chosen, cast(Curvature, matrix), examples, split),
+                *(loaded.module, loaded.task, cast(Curvature, matrix), examples, split),
                 *(parameters or None, masks, seed),
             ),
             names,
@@ -103,28 +78,6 @@ def measure(
         return
     for name, figures in found.items():
         _print(name, figures)
-
-
-def _network(
-    what: str, model: Any, task: Any, out: Path, data: Path | None
-) -> tuple[nn.Module, Task]:
-    path = Path(what)
-    if path.suffix not in SUFFIXES:
-        for key, given in (("--model", model), ("--task", task)):
-            if given is not None:
-                raise InputError(f"{key} {given}: must be left out for a run, which names its own")
-        trained = load_trained(find_run(Store(out), what), data)
-        return trained.module, trained.task
-    if not path.exists():
-        raise InputError(f"{path}: does not exist")
-    if model is None or task is None:
-        raise InputError(f"{path}: a file of weights needs --model and --task")
-    name, options = split_name(task, "--task")
-    chosen = load_task(name, options, data)
-    name, options = split_name(model, "--model")
-    module = build_model(name, options, chosen.shape, chosen.outputs, 0, None)
-    load_state_dict(module, path)
-    return module.eval(), chosen
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""The trained networks that a command measures: runs, and anyone's files of weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from torch import nn
+
+from thalweg.cli.parameters import value
+from thalweg.data import Task, load_task
+from thalweg.errors import InputError
+from thalweg.export.trained import load_trained
+from thalweg.measure.state_dicts import load_state_dict
+from thalweg.models import build_model
+from thalweg.spec import RunSpec
+from thalweg.spec.named import split_name
+from thalweg.store import Store
+from thalweg.store.find import find_run
+from thalweg.tensor_files import SUFFIXES
+
+WHAT = typer.Argument(
+    help="A run's id, its beginning, or STUDY/ARM[/POINT]/SEED; or a file of weights "
+    f"({', '.join(SUFFIXES)}) with --model and --task.",
+    metavar="RUN|FILE",
+)
+FileModel = Annotated[
+    Any,
+    typer.Option(
+        *("--model",),
+        parser=value,
+        metavar="NAME",
+        help='Of a file: a name, or a table such as {name="mlp", widths=[300]}.',
+    ),
+]
+FileTask = Annotated[
+    Any, typer.Option("--task", parser=value, metavar="NAME", help="Of a file: name or table.")
+]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network in evaluation mode, and what it was trained on.
+
+    Attributes:
+        module: The network.
+        task: Its task.
+        made_of: Names and options of both, by "model" and "task".
+    """
+
+    module: nn.Module
+    task: Task
+    made_of: dict[str, Any]
+
+
+def load_network(what: str, model: Any, task: Any, out: Path, data: Path | None) -> Loaded:
+    """Load the network of a run, or of a file of weights.
+
+    Raises:
+        InputError: There is no such run or file, or it does not hold such a network.
+    """
+    path = Path(what)
+    if path.suffix not in SUFFIXES:
+        for key, given in (("--model", model), ("--task", task)):
+            if given is not None:
+                raise InputError(f"{key} {given}: must be left out for a run, which names its own")
+        run = find_run(Store(out), what)
+        trained, spec = load_trained(run, data), RunSpec.parse(run.spec())
+        made_of = {"model": spec.model.canonical(), "task": spec.task.canonical()}
+        return Loaded(trained.module, trained.task, made_of)
+    if not path.exists():
+        raise InputError(f"{path}: does not exist")
+    if model is None or task is None:
+        raise InputError(f"{path}: a file of weights needs --model and --task")
+    name, options = split_name(task, "--task")
+    chosen = load_task(name, options, data)
+    name, options = split_name(model, "--model")
+    module = build_model(name, options, chosen.shape, chosen.outputs, 0, None)
+    load_state_dict(module, path)
+    return Loaded(module.eval(), chosen, {"model": model, "task": task})
