@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from thalweg.report.against_axis import LEAD as AXIS_LEAD
+from thalweg.report.against_axis import axis_charts
 from thalweg.report.arm_dots import arm_dots
 from thalweg.report.charts import (
     Axis,
@@ -25,6 +27,8 @@ from thalweg.report.charts import (
     padded,
 )
 from thalweg.report.classes import ArmClasses, arm_classes
+from thalweg.report.dynamics import LEAD as DYNAMICS_LEAD
+from thalweg.report.dynamics import dynamics_charts, dynamics_tables
 from thalweg.report.formats import (
     axis_title,
     clipped,
@@ -122,6 +126,17 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
             MEASURED_LEAD,
             tuple(Group(_selected(p), tuple(measured_charts(results, p))) for p in panels),
             tuple(measured_tables(results, panels)),
+        ),
+        Section(
+            "Measurements against the grid",
+            AXIS_LEAD,
+            tuple(Group("", tuple(axis_charts(results, p))) for p in panels),
+        ),
+        Section(
+            "While training",
+            DYNAMICS_LEAD,
+            tuple(Group(_selected(p), tuple(dynamics_charts(results, p))) for p in panels),
+            tuple(dynamics_tables(results, panels)),
         ),
         Section(
             "Learning curves",

@@ -1,0 +1,98 @@
+"""What probes have measured, against the hyperparameter that an arm's grid varies."""
+
+import polars as pl
+
+from thalweg.report.charts import (
+    Axis,
+    Chart,
+    Line,
+    Number,
+    cut,
+    finite,
+    grid_ticks,
+    log_ticks,
+    padded,
+)
+from thalweg.report.formats import number
+from thalweg.report.panels import Panel
+from thalweg.report.sensitivity import Sensitivity, axis_name, sensitivities
+from thalweg.store.results import StudyResults
+from thalweg.store.slug import slug
+from thalweg.study.statistics import mean_interval
+
+LEAD = (
+    "Mean over seeds with the 95 % Student t interval at every point of the grid, of the runs that "
+    "did not diverge."
+)
+
+CHARTED = (
+    *("feature_sparsity", "feature_sparsity_distinct", "jacobian_rank", "effective_rank"),
+    *("eigenvalues", "trace", "lambda_max", "asam"),
+)
+"""Figures that have a chart; of several the first is taken."""
+
+
+def axis_charts(results: StudyResults, panel: Panel) -> list[Chart]:
+    """Return one chart a probe, figure in `CHARTED` and axis that an arm's grid varies."""
+    found = results.probes.filter(
+        pl.col("figure").is_in(CHARTED), pl.col("index").fill_null(0) == 0
+    )
+    pairs = found.select("probe", "figure").unique(maintain_order=True).rows()
+    charts = []
+    for axis, curves in sensitivities(panel).items():
+        for probe, figure in pairs:
+            own = found.filter(probe=probe, figure=figure)
+            lines = [line for curve in curves if (line := _line(axis, curve, own))]
+            if lines:
+                charts.append(_chart(panel, axis, probe, figure, lines))
+    return charts
+
+
+def _line(axis: str, curve: Sensitivity, own: pl.DataFrame) -> Line | None:
+    x, y, low, high = [], [], list[Number](), list[Number]()
+    for point in sorted(curve.arm.points, key=lambda point: float(point.axes.get(axis, 0))):
+        if axis not in point.axes:
+            continue
+        runs = [run["run"] for run in point.runs]
+        values = own.filter(pl.col("run").is_in(runs), arm=curve.arm.name)["value"].drop_nulls()
+        if len(values):
+            interval = mean_interval(values.to_list())
+            x.append(float(point.axes[axis]))
+            y.append(interval.mean)
+            low.append(interval.low)
+            high.append(interval.high)
+    if len(x) < 2:
+        return None
+    return Line(curve.label, curve.style, x, y, low, high, markers=True)
+
+
+def _chart(panel: Panel, axis: str, probe: str, figure: str, lines: list[Line]) -> Chart:
+    name = ("largest eigenvalue" if figure == "eigenvalues" else figure).replace("_", " ")
+    ticks = sorted({x for line in lines for x in line.x})
+    spread_x = ticks[0] > 0 and ticks[-1] > 10 * ticks[0]
+    means = finite(y for line in lines for y in line.y)
+    ends = [*means, *finite(e for line in lines for e in (*line.low, *line.high))]
+    spread = min(means) > 0 and max(means) > 10 * min(means)
+    limits = padded([e for e in ends if e > min(means) / 2] if spread else ends, spread)
+    shown = [
+        Line(x.label, x.style, x.x, x.y, cut(x.low, limits[0]), x.high, markers=True) for x in lines
+    ]
+    words = "; ".join(
+        f"{x.label} goes from {number(x.y[0])} at {number(x.x[0])} to {number(x.y[-1])} at "
+        f"{number(x.x[-1])}"
+        for x in lines
+    )
+    return Chart(
+        name=slug("against", panel.task, panel.model, probe, figure, axis),
+        title=f"{probe}: {name} against {axis_name(axis)}, {panel.title}",
+        description=f"{name.capitalize()} against {axis_name(axis)}, by arm; {words}.",
+        caption="",
+        x=Axis(
+            axis_name(axis).capitalize(),
+            spread_x,
+            padded(ticks, spread_x),
+            grid_ticks(ticks, spread_x),
+        ),
+        y=Axis(name.capitalize(), spread, limits, log_ticks(limits) if spread else None),
+        layers=tuple(shown),
+    )
