@@ -9,37 +9,21 @@ iterations. The network is trained for an epoch first: at its initial weights th
 import argparse
 import time
 from collections.abc import Callable
-from functools import lru_cache
 
 import torch
 from curvlinops import HessianLinearOperator
 from pyhessian import hessian as pyhessian
 from scipy.sparse.linalg import eigsh
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from benchmarks.harness import compare, fresh
+from benchmarks.trained import trained
 from thalweg.cohort import AutogradBackend
-from thalweg.data import Task, load_task
 from thalweg.measure.curvature import CurvatureOperator, eigenpairs
 from thalweg.measure.subject import Subject
-from thalweg.models import build_model
 
 TOLERANCE = 1e-3
 MICROBATCH = 500
-
-
-@lru_cache(maxsize=1)
-def trained() -> tuple[nn.Module, Task]:
-    task = load_task("fashion-mnist", {"validation": 0})
-    module = build_model("lenet5", {}, task.shape, task.outputs, 0, None)
-    optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
-    for index in torch.randperm(20_000, generator=torch.Generator().manual_seed(0)).split(100):
-        inputs, targets = task.train.batch(index)
-        optimizer.zero_grad()
-        cross_entropy(module(inputs), targets).backward()
-        optimizer.step()
-    return module.eval(), task
 
 
 def solve(kind: str, examples: int) -> tuple[list[float], float]:
