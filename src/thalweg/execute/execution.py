@@ -61,17 +61,19 @@ def execute(
         resources: Where to compute.
         progress: The view.
         requests: What is measured of them as they train.
-        measured: Ids of the runs that are measured; None for all.
+        measured: Ids of the runs that are measured; None for all that are given.
 
     Raises:
         ThalwegError: The store cannot be written, or workers keep dying.
         KeyboardInterrupt: Stopped by the user; every completed epoch is kept.
     """
     unique = {each.id: each for spec in specs for each in spec.lineage}
+    if measured is None:  # not what they were pruned from
+        measured = {spec.id for spec in specs}
     outcome = Outcome(reused=[i for i in unique if store.run(i).is_complete()])
     for run_id in outcome.reused:
         store.run(run_id).remove_leftovers()
-    wanted = wanted_of(list(unique.values()), requests, measured)
+    wanted = wanted_of(list(unique.values()), requests, measured, resources.data)
     rounds = sorted({spec.round for spec in unique.values()})
     with _Workers(store, resources, progress, wanted, len(rounds)) as workers:
         for number in rounds:

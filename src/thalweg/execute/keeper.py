@@ -8,6 +8,7 @@ from typing import Any
 from thalweg.cohort import Listener, Training
 from thalweg.errors import ThalwegError
 from thalweg.execute.live import LiveProbes
+from thalweg.execute.paths import snapshot_of_path, weights_of
 from thalweg.execute.rounds import snapshot_step
 from thalweg.execute.wanted import END, Leaving
 from thalweg.execute.writers import Writers
@@ -60,6 +61,7 @@ class Keeper(Listener):
 
     def on_start(self, training: Training) -> None:
         self._tell(training)
+        self.on_step(training)  # a path begins before the first step
 
     def on_step(self, training: Training) -> None:
         if any(self._lacking):
@@ -81,9 +83,8 @@ class Keeper(Listener):
             for name in list(names):
                 if last if name == END else training.step == snapshot_step(name, training):
                     names.remove(name)
-                    state = training.row_state(row)
                     with _stops_the_study():
-                        run.save_snapshot(name, {k: state[k] for k in ("weights", "optimizer")})
+                        run.save_snapshot(name, _snapshot(training, row, name))
         if not self._checkpoints and not any(self._lacking) and not self._live.watching:
             training.stop()
 
@@ -107,3 +108,10 @@ class Keeper(Listener):
                 "loss": best,
             }
         )
+
+
+def _snapshot(training: Training, row: int, name: str) -> dict[str, Any]:
+    if snapshot_of_path(name) is not None:
+        return {"weights": weights_of(training, row)}
+    state = training.row_state(row)
+    return {key: state[key] for key in ("weights", "optimizer")}

@@ -1,18 +1,20 @@
 """Take the measurements that a study asks for of its complete runs."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from thalweg.data import Task
 from thalweg.errors import InputError
 from thalweg.execute.models import build_spec_model, load_named_task, load_weights
+from thalweg.execute.paths import RunOrigin, check_landscape
 from thalweg.execute.progress import Progress
 from thalweg.measure import CurvatureMatrix
 from thalweg.measure.curvature import CurvatureOperator, support_of
+from thalweg.measure.origin import Origin
 from thalweg.measure.probes import run_probe
 from thalweg.measure.requests import Request
 from thalweg.measure.subject import Subject
@@ -30,13 +32,14 @@ def check_requests(
 
     Raises:
         InputError: It could not: a split or sample that a task does not have, a pattern that
-            matches no parameter.
+            matches no parameter, a training too short for a path.
     """
-    for spec in {(spec.task, spec.model): spec for spec in specs}.values():
+    for spec in {(spec.task, spec.model, spec.train): spec for spec in specs}.values():
         task = load_named_task(spec.task, data)
         for request in requests:
             try:
-                _matrix(request, [build_spec_model(spec, task).eval()], task, [None])
+                _matrix(request, [build_spec_model(spec, task).eval()], task, [Origin()])
+                check_landscape(request, spec, task)
             except InputError as error:
                 raise InputError(f"probes.{request.label}: {error}") from None
 
@@ -73,7 +76,8 @@ def measure_runs(
                 part = group[start : start + TOGETHER]
                 runs = [store.run(spec.id) for spec in part]
                 modules = [_trained(spec, task, run) for spec, run in zip(part, runs, strict=True)]
-                matrix = _matrix(request, modules, task, [run.masks() for run in runs])
+                origins = [RunOrigin(run, spec, task) for spec, run in zip(part, runs, strict=True)]
+                matrix = _matrix(request, modules, task, origins)
                 found = run_probe(matrix, request.name, request.options)
                 for run, figures in zip(runs, found, strict=True):
                     run.save_figures(request.file, figures)
@@ -95,10 +99,12 @@ def _matrix(
     request: Request,
     modules: Sequence[nn.Module],
     task: Task,
-    masks: Sequence[Mapping[str, Tensor] | None],
+    origins: Sequence[Origin],
 ) -> CurvatureMatrix:
     sample = request.sample
-    subject = Subject.of(modules, task, sample.examples, sample.split, sample.seed)
-    chosen = masks if sample.masked else [None] * len(modules)
+    subject = Subject.of(
+        *(modules, task, sample.examples, sample.split, sample.seed), origins=origins
+    )
+    chosen = [origin.masks if sample.masked else None for origin in origins]
     support = support_of(subject, sample.parameters or None, chosen)
     return CurvatureMatrix(subject, CurvatureOperator(subject, sample.matrix, support))

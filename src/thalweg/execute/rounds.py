@@ -9,6 +9,7 @@ from torch import Tensor
 from thalweg.cohort import Cohort, Training
 from thalweg.data import Task
 from thalweg.execute.models import build_spec_model
+from thalweg.execute.paths import snapshot_of_path
 from thalweg.execute.wanted import END
 from thalweg.randomness import derive
 from thalweg.sparsity import RoundsOptions
@@ -20,7 +21,8 @@ from thalweg.store import Store
 
 def snapshot_step(name: str, training: Training) -> int:
     """Return the step after which a snapshot is taken."""
-    return Rewind.parse(name).first_step(training.steps_per_epoch)
+    along = snapshot_of_path(name)
+    return Rewind.parse(name).first_step(training.steps_per_epoch) if along is None else along
 
 
 def begin_round(

@@ -3,8 +3,11 @@
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from thalweg.execute.models import load_named_task
+from thalweg.execute.paths import path_length, path_snapshots
 from thalweg.measure.requests import Request, parse_requests
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory
@@ -47,14 +50,16 @@ def wanted_of(
     specs: Sequence[RunSpec],
     requests: Sequence[Request] = (),
     measured: Container[str] | None = None,
+    data: Path | None = None,
 ) -> Wanted:
-    """Return what runs must leave: the states that rounds of pruning among them begin from, and
-    what is measured as they train.
+    """Return what runs must leave: the states that rounds of pruning among them begin from, what
+    is measured as they train, and the weights along the paths that measurements ask for.
 
     Args:
         specs: The runs, those that others are pruned from among them.
-        requests: Measurements; of those at the end of a training nothing is wanted here.
+        requests: Measurements.
         measured: Ids of the runs that are measured; None for all.
+        data: Folder searched first for downloadable data sets.
     """
     wanted: dict[str, Leaving] = defaultdict(Leaving)
 
@@ -73,6 +78,12 @@ def wanted_of(
     for spec in specs if live else ():
         if measured is None or spec.id in measured:
             wanted[spec.id].probes = live
+    for count in {path_length(request.options) for request in requests} - {0}:
+        for spec in specs:
+            if measured is None or spec.id in measured:
+                examples = len(load_named_task(spec.task, data).train)
+                for name in path_snapshots(spec, count, examples):
+                    snapshot(spec.id, name)
     return wanted
 
 

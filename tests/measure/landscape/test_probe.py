@@ -16,10 +16,11 @@ from thalweg.measure.curvature import CurvatureMatrix, curvature_of
 from thalweg.measure.figures import Figures
 from thalweg.measure.landscape import Surface, probes, surface
 from thalweg.measure.landscape.path import coordinates, steps_over
-from thalweg.measure.origin import Origin
+from thalweg.measure.origin import Origin, TrainingPath
 from thalweg.measure.probes import check_options, run_probe
 from thalweg.measure.subject import Subject
 from thalweg.randomness import generator
+from thalweg.sparsity.masks import Masks
 
 F64 = torch.float64
 
@@ -29,7 +30,19 @@ def landscape(matrix: CurvatureMatrix, **options: Any) -> list[Figures]:
     return run_probe(matrix, "landscape", checked)
 
 
-def trained(kind: str, masked: bool = False) -> tuple[Any, Any, Origin]:
+class Wandered(Origin):
+    """A past that is known."""
+
+    def __init__(self, masks: Masks | None, weights: Sequence[dict[str, Tensor]]) -> None:
+        super().__init__(masks)
+        self.weights = tuple(weights)
+
+    def path(self, count: int) -> TrainingPath:
+        assert count == len(self.weights)
+        return TrainingPath(tuple(range(0, 10 * count, 10)), self.weights)
+
+
+def trained(kind: str, masked: bool = False) -> tuple[Any, Any, Wandered]:
     """Return a network, its task, and a path that wanders to the network, whose mask may be set."""
     module, data = network(kind), task(kind)
     draw = torch.Generator().manual_seed(3)
@@ -46,7 +59,7 @@ def trained(kind: str, masked: bool = False) -> tuple[Any, Any, Origin]:
             name: w + 0.3 * torch.randn(w.shape, generator=draw, dtype=F64)
             for name, w in weights.items()
         }
-    return module, data, Origin(masks, tuple(range(0, 60, 10)), tuple(path))
+    return module, data, Wandered(masks, path)
 
 
 def flat(weights: Any) -> Tensor:
@@ -129,7 +142,7 @@ def test_the_path_in_its_own_plane_and_in_others(masked: bool) -> None:
     matrix = curvature_of(module, data, dtype=F64, origins=[origin])
     (found,) = landscape(matrix, directions="trajectory", points=7, path=6)
     w, outputs = as_function(module, data)
-    moved = torch.stack([flat(each) for each in origin.path]) - w
+    moved = torch.stack([flat(each) for each in origin.weights]) - w
     if masked:
         assert origin.masks is not None
         moved[:, :30] *= origin.masks["layers.0.weight"].reshape(-1)
@@ -174,8 +187,6 @@ def test_masked_weights_do_not_move(
     directions: str, masked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, data, origin = trained("mlp", masked)
-    if not masked:  # the support of the matrix counts too
-        origin = Origin()
     seen: list[Sequence[Tensor]] = []
 
     def watched(subject: Subject, directions: Sequence[Tensor], *rest: Any) -> Surface:

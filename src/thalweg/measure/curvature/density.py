@@ -48,7 +48,8 @@ class Density:
         nodes, weights = self.nodes.flatten(1), self.weights.flatten(1) / self.nodes.shape[1]
         z = (places[:, :, None] - nodes[:, None]) / deviation[:, None, None]
         normal = torch.exp(-z.square() / 2) / (2 * torch.pi) ** 0.5
-        return (normal @ weights[:, :, None]).squeeze(2) / deviation[:, None]
+        found: Tensor = (normal @ weights[:, :, None]).squeeze(2) / deviation[:, None]
+        return found
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of the eigenvalues, ``(K,)`` each."""

@@ -1,6 +1,6 @@
 """The probes that look at the loss around a network: along a line, and over a plane."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
@@ -8,12 +8,14 @@ import torch
 from pydantic import AfterValidator, Field, model_validator
 from torch import Tensor
 
+from thalweg.data import Task
 from thalweg.errors import InputError
 from thalweg.measure.curvature import CurvatureMatrix
 from thalweg.measure.figures import Figures
 from thalweg.measure.landscape.directions import filter_normalized, trajectory_plane
 from thalweg.measure.landscape.path import coordinates, steps_over
 from thalweg.measure.landscape.surface import steps_of, surface
+from thalweg.measure.origin import TrainingPath
 from thalweg.validation import Options
 
 PLACES = 20
@@ -88,6 +90,17 @@ class LandscapeOptions(Options):
                 raise ValueError('path = 0: must be at least 3 where directions = "trajectory"')
         return self
 
+    def check(self, task: Task) -> None:
+        """Check that a task has what the options ask for.
+
+        Raises:
+            InputError: It has no classes.
+        """
+        if self.classes and task.loss != "cross_entropy":
+            raise InputError(
+                f"classes = true: must be false for task {task.name!r}, which has no classes"
+            )
+
 
 def measure_line(matrix: CurvatureMatrix, options: LineOptions) -> list[Figures]:
     """Return loss and accuracy at places along a line through each network."""
@@ -134,13 +147,16 @@ def measure_landscape(matrix: CurvatureMatrix, options: LandscapeOptions) -> lis
         InputError: A path is asked for of a network whose training left none; losses of classes,
             and the task has none.
     """
-    subject = matrix.subject
-    if options.classes and subject.task.loss != "cross_entropy":
-        raise InputError(
-            f"classes = true: must be false for task {subject.task.name!r}, which has no classes"
-        )
+    subject, rows = matrix.subject, range(matrix.subject.cohort.rows)
+    options.check(subject.task)
+    support = _support(matrix)
+    paths = [subject.origin(row).path(options.path) if options.path else None for row in rows]
+    moved = [
+        None if path is None else _moved(matrix, row, path, support[row])
+        for row, path in enumerate(paths)
+    ]
     figures = []
-    for row, plane in enumerate(_planes(matrix, options)):
+    for row, plane in enumerate(_planes(matrix, options, support, moved)):
         if options.radius is None:
             assert plane.path is not None
             steps = [steps_over(places, options.points) for places in plane.path.T]
@@ -154,41 +170,28 @@ def measure_landscape(matrix: CurvatureMatrix, options: LandscapeOptions) -> lis
         }
         if found.by_class is not None:
             own["class_loss"] = found.by_class.tolist()
-        if plane.path is not None:
-            own["path"] = plane.path.tolist()
-            own["path_steps"] = list(subject.origin(row).steps)
+        path = paths[row]
+        if path is not None and plane.path is not None:
+            own["path"], own["path_steps"] = plane.path.tolist(), list(path.steps)
         figures.append({**own, **plane.about})
     return figures
 
 
-def _planes(matrix: CurvatureMatrix, options: LandscapeOptions) -> list[Plane]:
-    W, support = matrix.subject.cohort.W, _support(matrix)
-    paths = [_moved(matrix, row, support[row]) if options.path else None for row in range(len(W))]
+def _planes(
+    matrix: CurvatureMatrix,
+    options: LandscapeOptions,
+    support: Tensor,
+    paths: Sequence[Tensor | None],
+) -> list[Plane]:
     if options.directions == "trajectory":
         return [_trajectory(moved) for moved in paths if moved is not None]
     if options.directions == "eigenvectors":
-        inside = matrix.within(support)
-        found = inside.top(2)
-        matrix.operator.products += inside.operator.products
-        directions = list(found.vectors)
-        about: list[Figures] = [
-            {
-                "eigenvalues": found.values[row].tolist(),
-                "residuals": found.residuals[row].tolist(),
-                "converged": found.converged[row].tolist(),
-            }
-            for row in range(len(W))
-        ]
+        spanned, about = _eigenvectors(matrix, support)
     else:
-        layout, seed = matrix.subject.cohort.layout, matrix.subject.seed
-        directions = [
-            torch.stack([filter_normalized(w, layout, seed, i, own) for i in range(2)])
-            for w, own in zip(W, support, strict=True)
-        ]
-        about = [{} for _ in W]
+        spanned, about = _random(matrix, support), [{}] * len(paths)
     return [
-        Plane(spanned, None if moved is None else coordinates(moved, spanned), own)
-        for spanned, moved, own in zip(directions, paths, about, strict=True)
+        Plane(directions, None if moved is None else coordinates(moved, directions), own)
+        for directions, moved, own in zip(spanned, paths, about, strict=True)
     ]
 
 
@@ -197,24 +200,39 @@ def _trajectory(moved: Tensor) -> Plane:
     return Plane(found.directions, found.path, {"explained": found.explained.tolist()})
 
 
+def _eigenvectors(matrix: CurvatureMatrix, support: Tensor) -> tuple[Tensor, list[Figures]]:
+    """Return the two eigenvectors of each network, ``(K, 2, D)``, and what tells about them."""
+    inside = matrix.within(support)
+    found = inside.top(2)
+    matrix.operator.products += inside.operator.products
+    names = ("eigenvalues", "residuals", "converged")
+    columns = (each.tolist() for each in (found.values, found.residuals, found.converged))
+    return found.vectors, [dict(zip(names, own, strict=True)) for own in zip(*columns, strict=True)]
+
+
+def _random(matrix: CurvatureMatrix, support: Tensor) -> Tensor:
+    cohort, seed = matrix.subject.cohort, matrix.subject.seed
+    return torch.stack(
+        [
+            torch.stack([filter_normalized(w, cohort.layout, seed, i, own) for i in range(2)])
+            for w, own in zip(cohort.W, support, strict=True)
+        ]
+    )
+
+
 def _support(matrix: CurvatureMatrix) -> Tensor:
     """Return the weights that the matrix is about and the networks' own masks leave, ``(K, D)``."""
     subject, support = matrix.subject, matrix.operator.support
     found = torch.ones_like(subject.cohort.W, dtype=torch.bool)
-    for row, own_mask in enumerate(found):
-        subject.cohort.layout.write(own_mask, subject.origin(row).masks or {})
+    for row, own in enumerate(found):
+        subject.cohort.layout.write(own, subject.origin(row).masks or {})
     return found if support is None else found & support
 
 
-def _moved(matrix: CurvatureMatrix, row: int, support: Tensor) -> Tensor:
+def _moved(matrix: CurvatureMatrix, row: int, path: TrainingPath, support: Tensor) -> Tensor:
     """Return the weights along a network's training less its own, within a support, ``(T, D)``."""
-    cohort, origin = matrix.subject.cohort, matrix.subject.origin(row)
-    if not origin.path:
-        raise InputError(
-            "path: there are no weights along a training here; the runs of a study leave them "
-            "where its [[probes]] ask for a path"
-        )
-    moved = cohort.W.new_zeros(len(origin.path), cohort.layout.size)
-    for there, weights in zip(moved, origin.path, strict=True):
+    cohort = matrix.subject.cohort
+    moved = cohort.W.new_zeros(len(path.weights), cohort.layout.size)
+    for there, weights in zip(moved, path.weights, strict=True):
         cohort.layout.write(there, {name: weights[name] for name in cohort.layout.names})
     return (moved - cohort.W[row]).masked_fill_(~support, 0)
