@@ -69,6 +69,7 @@ def measure(
             curvature_of(
                 *(loaded.module, loaded.task, cast(Curvature, matrix), examples, split),
                 *(parameters or None, masks, seed),
+                origins=[loaded.origin],
             ),
             names,
             options,
@@ -91,11 +92,16 @@ def _options(pairs: list[str]) -> dict[str, Any]:
 
 
 def _print(name: str, figures: Mapping[str, Any]) -> None:
-    """Print lists of one length as a table, and single figures in a line below it."""
-    lists = {key: value for key, value in figures.items() if _is_column(value)}
-    if lists:
+    """Print the lists of each length as a table, and single figures in a line below."""
+    tables: dict[int, dict[str, Any]] = {}
+    for key, figure in figures.items():
+        if _is_column(figure):
+            tables.setdefault(len(figure), {})[key] = figure
+    for lists in tables.values():
         columns = zip(*lists.values(), strict=True)
         print_table([dict(zip(lists, row, strict=True)) for row in columns])
+    if nested := [key for key, value in figures.items() if _is_grid(value)]:
+        print(f"{name}: {', '.join(nested)} are printed with --json")
     single = {key: value for key, value in figures.items() if not isinstance(value, list)}
     if len(single) > LONG_LINE:
         print_table([{name: key, "value": _text(value)} for key, value in single.items()])
@@ -104,7 +110,11 @@ def _print(name: str, figures: Mapping[str, Any]) -> None:
 
 
 def _is_column(found: Any) -> bool:
-    return isinstance(found, list) and not any(isinstance(each, list) for each in found)
+    return isinstance(found, list) and not _is_grid(found)
+
+
+def _is_grid(found: Any) -> bool:
+    return isinstance(found, list) and any(isinstance(each, list) for each in found)
 
 
 def _text(figure: Any) -> str:

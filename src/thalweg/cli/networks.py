@@ -10,7 +10,9 @@ from torch import nn
 from thalweg.cli.parameters import value
 from thalweg.data import Task, load_task
 from thalweg.errors import InputError
+from thalweg.execute.paths import RunOrigin
 from thalweg.export.trained import load_trained
+from thalweg.measure.origin import Origin
 from thalweg.measure.state_dicts import load_state_dict
 from thalweg.models import build_model
 from thalweg.spec import RunSpec
@@ -46,11 +48,13 @@ class Loaded:
         module: The network.
         task: Its task.
         made_of: Names and options of both, by "model" and "task".
+        origin: What is known of where it comes from.
     """
 
     module: nn.Module
     task: Task
     made_of: dict[str, Any]
+    origin: Origin
 
 
 def load_network(what: str, model: Any, task: Any, out: Path, data: Path | None) -> Loaded:
@@ -67,7 +71,8 @@ def load_network(what: str, model: Any, task: Any, out: Path, data: Path | None)
         run = find_run(Store(out), what)
         trained, spec = load_trained(run, data), RunSpec.parse(run.spec())
         made_of = {"model": spec.model.canonical(), "task": spec.task.canonical()}
-        return Loaded(trained.module, trained.task, made_of)
+        origin = RunOrigin(run, spec, trained.task)
+        return Loaded(trained.module, trained.task, made_of, origin)
     if not path.exists():
         raise InputError(f"{path}: does not exist")
     if model is None or task is None:
@@ -77,4 +82,4 @@ def load_network(what: str, model: Any, task: Any, out: Path, data: Path | None)
     name, options = split_name(model, "--model")
     module = build_model(name, options, chosen.shape, chosen.outputs, 0, None)
     load_state_dict(module, path)
-    return Loaded(module.eval(), chosen, {"model": model, "task": task})
+    return Loaded(module.eval(), chosen, {"model": model, "task": task}, Origin())
