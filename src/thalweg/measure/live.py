@@ -11,7 +11,8 @@ from thalweg.errors import InputError
 from thalweg.measure.curvature import CurvatureMatrix, CurvatureOperator, support_of
 from thalweg.measure.dynamics.options import DynamicsOptions
 from thalweg.measure.dynamics.watch import DynamicsWatcher
-from thalweg.measure.probes import Figures, run_probe
+from thalweg.measure.figures import Figures
+from thalweg.measure.probes import run_probe
 from thalweg.measure.requests import Request
 from thalweg.measure.subject import Subject
 from thalweg.measure.watcher import Values, Watcher

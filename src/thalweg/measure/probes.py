@@ -12,7 +12,7 @@ from thalweg.measure.curvature.eigenpairs import MOST_PRODUCTS, End
 from thalweg.measure.curvature.trace import PRODUCTS
 from thalweg.measure.dynamics.options import DynamicsOptions
 from thalweg.measure.features import feature_figures, jacobian_rank
-from thalweg.measure.figures import Figures as Figures
+from thalweg.measure.figures import Figures
 from thalweg.measure.landscape.probes import (
     LandscapeOptions,
     LineOptions,
