@@ -14,7 +14,6 @@ from thalweg.execute import Progress, Resources, execute, plan_cohorts
 from thalweg.execute.execution import use_threads
 from thalweg.execute.measuring import check_requests, measure_runs
 from thalweg.measure.requests import Request
-from thalweg.spec import RunSpec
 from thalweg.store import Store, StudyResults
 from thalweg.store.assemble import read_results
 from thalweg.study import StudyPlan, recipes, record_study, rounds
@@ -160,7 +159,7 @@ class Study:
         resources = Resources.choose(device, jobs, Path(data) if data else None, backend)
         # A network that does not fit, or cannot be measured as asked, is found out here.
         plan_cohorts(self.plan.specs, None, resources)
-        check_requests(self.plan.specs, self.plan.probes, resources.data)
+        check_requests(self.plan.specs, _asked(self.plan), resources.data)
         store = Store(Path(out), create=True)
         failed: dict[str, str] = {}
         with progress or Progress() as view:
@@ -168,30 +167,36 @@ class Study:
             for plan in rounds(self.plan, lambda: read_results(store, self.plan.name)):
                 record_study(plan, store, command_line())
                 specs = [spec for spec in plan.specs if spec.id not in failed]
-                failed |= execute(specs, store, resources, view, self._probes("all")).failed
-            self._measure(plan.specs, "all", store, resources, view)
-            if self._probes("selected"):
-                from thalweg.report.panels import selected_runs
-
-                chosen = selected_runs(read_results(store, self.plan.name))
-                specs = [spec for spec in plan.specs if spec.id in chosen]
-                execute(specs, store, resources, view, self._probes("selected"), chosen)
-                self._measure(specs, "selected", store, resources, view)
+                failed |= execute(specs, store, resources, view, _asked(plan, "all")).failed
+            with use_threads(resources.threads * resources.jobs):
+                measure_runs(plan.specs, _asked(plan, "all"), store, resources.data, view)
+            if _asked(plan, "selected"):
+                self._measure_selected(plan, store, resources, view)
         return Results(self.plan.name, store, failed)
 
-    def _probes(self, runs: str) -> list[Request]:
-        return [request for request in self.plan.probes if request.sample.runs == runs]
-
-    def _measure(
-        self,
-        specs: Sequence[RunSpec],
-        runs: str,
-        store: Store,
-        resources: Resources,
-        view: Progress,
+    def _measure_selected(
+        self, plan: StudyPlan, store: Store, resources: Resources, view: Progress
     ) -> None:
+        """Take the measurements that are only of the runs which the results select; what is
+        measured as they train takes training them again.
+        """
+        from thalweg.report.panels import selected_runs  # Matplotlib takes long to import
+
+        chosen = selected_runs(read_results(store, plan.name))
+        specs = [spec for spec in plan.specs if spec.id in chosen]
+        asked = [(request, ids & chosen) for request, ids in _asked(plan, "selected")]
+        execute(specs, store, resources, view, asked)
         with use_threads(resources.threads * resources.jobs):
-            measure_runs(specs, self._probes(runs), store, resources.data, view)
+            measure_runs(specs, asked, store, resources.data, view)
+
+
+def _asked(plan: StudyPlan, runs: str = "") -> list[tuple[Request, set[str]]]:
+    """Return the study's measurements, of all runs or of those that are selected alone."""
+    return [
+        (request, plan.measured(request))
+        for request in plan.probes
+        if runs in ("", request.sample.runs)
+    ]
 
 
 def load_study(

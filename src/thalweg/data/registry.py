@@ -10,7 +10,7 @@ from pydantic import Field
 
 from thalweg.data import builtin, locate, sources
 from thalweg.data.splits import Split
-from thalweg.data.task import Task, carve_validation
+from thalweg.data.task import Task, carve_validation, draw_examples
 from thalweg.errors import InputError
 from thalweg.registry import Entry, Registry, check_keywords
 from thalweg.validation import Options, validate
@@ -29,9 +29,12 @@ TASKS: Registry[TaskBuilder] = Registry("task", adopt)
 
 
 class IdxOptions(Options):
-    """``validation``: how many training examples are set aside for selection."""
+    """``validation``: how many training examples are set aside for selection; ``examples``: how
+    many of the others are trained on, all of them if absent.
+    """
 
     validation: int = Field(default=5000, ge=0)
+    examples: int | None = Field(default=None, ge=1)
 
 
 def idx_task(name: str, options: IdxOptions, data: Path | None = None) -> Task:
@@ -48,6 +51,8 @@ def idx_task(name: str, options: IdxOptions, data: Path | None = None) -> Task:
         )
 
     train, validation = carve_validation(split("train"), options.validation)
+    if options.examples is not None:
+        train = draw_examples(train, options.examples)
     return Task(
         name=name,
         loss="cross_entropy",

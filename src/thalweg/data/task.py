@@ -55,6 +55,21 @@ class Task:
         )
 
 
+def draw_examples(train: Split, size: int) -> Split:
+    """Return so many of the training examples: for every run of every study the same.
+
+    Raises:
+        InputError: There are fewer.
+    """
+    if size > len(train):
+        raise InputError(
+            f"task.examples = {size}: must be at most {len(train)}, the examples that the "
+            "validation split leaves"
+        )
+    order = torch.randperm(len(train), generator=generator(0, "examples"))
+    return train.subset(order[:size].sort().values)
+
+
 def carve_validation(train: Split, size: int) -> tuple[Split, Split | None]:
     """Set ``size`` examples of the training split aside for validation.
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -15,8 +15,7 @@ from thalweg.execute.options import Resources
 from thalweg.execute.pool import Pool
 from thalweg.execute.progress import Progress
 from thalweg.execute.train_cohort import train_cohort
-from thalweg.execute.wanted import Wanted, lacking, wanted_of
-from thalweg.measure.requests import Request
+from thalweg.execute.wanted import Asked, Wanted, lacking, wanted_of
 from thalweg.spec import RunSpec
 from thalweg.store import Store
 from thalweg.store.run_directory import COMPLETE
@@ -45,8 +44,7 @@ def execute(
     store: Store,
     resources: Resources,
     progress: Progress,
-    requests: Sequence[Request] = (),
-    measured: Container[str] | None = None,
+    asked: Asked = (),
 ) -> Outcome:
     """Train whatever of the runs is not complete yet, and whatever they were pruned from.
 
@@ -60,20 +58,17 @@ def execute(
         store: Where they lie.
         resources: Where to compute.
         progress: The view.
-        requests: What is measured of them as they train.
-        measured: Ids of the runs that are measured; None for all that are given.
+        asked: Measurements, of which those at the end of a training are not taken here.
 
     Raises:
         ThalwegError: The store cannot be written, or workers keep dying.
         KeyboardInterrupt: Stopped by the user; every completed epoch is kept.
     """
     unique = {each.id: each for spec in specs for each in spec.lineage}
-    if measured is None:  # not what they were pruned from
-        measured = {spec.id for spec in specs}
     outcome = Outcome(reused=[i for i in unique if store.run(i).is_complete()])
     for run_id in outcome.reused:
         store.run(run_id).remove_leftovers()
-    wanted = wanted_of(list(unique.values()), requests, measured, resources.data)
+    wanted = wanted_of(list(unique.values()), asked, resources.data)
     rounds = sorted({spec.round for spec in unique.values()})
     with _Workers(store, resources, progress, wanted, len(rounds)) as workers:
         for number in rounds:

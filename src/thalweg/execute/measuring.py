@@ -12,6 +12,7 @@ from thalweg.errors import InputError
 from thalweg.execute.models import build_spec_model, load_named_task, load_weights
 from thalweg.execute.paths import RunOrigin, check_landscape
 from thalweg.execute.progress import Progress
+from thalweg.execute.wanted import Asked
 from thalweg.measure import CurvatureMatrix
 from thalweg.measure.curvature import CurvatureOperator, support_of
 from thalweg.measure.origin import Origin
@@ -25,9 +26,7 @@ TOGETHER = 8
 """Networks of one architecture that are measured side by side."""
 
 
-def check_requests(
-    specs: Sequence[RunSpec], requests: Sequence[Request], data: Path | None
-) -> None:
+def check_requests(specs: Sequence[RunSpec], asked: Asked, data: Path | None) -> None:
     """Check that every run could be measured as asked, before any is trained.
 
     Raises:
@@ -36,7 +35,9 @@ def check_requests(
     """
     for spec in {(spec.task, spec.model, spec.train): spec for spec in specs}.values():
         task = load_named_task(spec.task, data)
-        for request in requests:
+        for request, ids in asked:
+            if spec.id not in ids:
+                continue
             try:
                 _matrix(request, [build_spec_model(spec, task).eval()], task, [Origin()])
                 check_landscape(request, spec, task)
@@ -46,7 +47,7 @@ def check_requests(
 
 def measure_runs(
     specs: Sequence[RunSpec],
-    requests: Sequence[Request],
+    asked: Asked,
     store: Store,
     data: Path | None,
     progress: Progress,
@@ -55,19 +56,19 @@ def measure_runs(
 
     Args:
         specs: The runs.
-        requests: What to measure.
+        asked: What to measure; what is measured as the runs train is not, here.
         store: Where the runs lie and the figures go.
         data: Folder searched first for downloadable data sets.
         progress: The view.
     """
-    requests = [request for request in requests if request.when is None]
-    if not requests:
+    asked = [(request, ids) for request, ids in asked if request.when is None]
+    if not asked:
         return
     trained = [spec for spec in specs if store.run(spec.id).status()["status"] == "done"]
-    for request in requests:
+    for request, ids in asked:
         alike: dict[Hashable, list[RunSpec]] = defaultdict(list)
         for spec in trained:
-            if not store.run(spec.id).has_figures(request.file):
+            if spec.id in ids and not store.run(spec.id).has_figures(request.file):
                 alike[spec.task, spec.model].append(spec)
         done, wanted = 0, sum(map(len, alike.values()))
         for group in alike.values():

@@ -46,10 +46,13 @@ Wanted = Mapping[str, Leaving]
 """What runs must leave, by their ids; those that must leave nothing are absent."""
 
 
+Asked = Sequence[tuple[Request, Container[str]]]
+"""Measurements, each with the ids of the runs that it is of."""
+
+
 def wanted_of(
     specs: Sequence[RunSpec],
-    requests: Sequence[Request] = (),
-    measured: Container[str] | None = None,
+    asked: Asked = (),
     data: Path | None = None,
 ) -> Wanted:
     """Return what runs must leave: the states that rounds of pruning among them begin from, what
@@ -57,8 +60,7 @@ def wanted_of(
 
     Args:
         specs: The runs, those that others are pruned from among them.
-        requests: Measurements.
-        measured: Ids of the runs that are measured; None for all.
+        asked: Measurements.
         data: Folder searched first for downloadable data sets.
     """
     wanted: dict[str, Leaving] = defaultdict(Leaving)
@@ -74,13 +76,14 @@ def wanted_of(
             snapshot(spec.dense.id, spec.rounds.rewind)
         if spec.rounds.optimizer_state == "keep":
             snapshot(spec.parent.id, END)
-    live = [request for request in requests if request.when is not None]
-    for spec in specs if live else ():
-        if measured is None or spec.id in measured:
-            wanted[spec.id].probes = live
-    for count in {path_length(request.options) for request in requests} - {0}:
+    for request, ids in asked:
+        count = path_length(request.options)
         for spec in specs:
-            if measured is None or spec.id in measured:
+            if spec.id not in ids:
+                continue
+            if request.when is not None:
+                wanted[spec.id].probes.append(request)
+            if count:
                 examples = len(load_named_task(spec.task, data).train)
                 for name in path_snapshots(spec, count, examples):
                     snapshot(spec.id, name)

@@ -28,6 +28,7 @@ class SampleOptions(Options):
         masked: Restrict to the weights that a run's mask leaves.
         seed: Of the sample and the solvers.
         runs: "all", or those at the grid point that each arm's results select.
+        arms: Shell-style patterns of the arms whose runs are measured; none given, all.
     """
 
     examples: int | None = Field(default=None, ge=1)
@@ -37,6 +38,7 @@ class SampleOptions(Options):
     masked: bool = False
     seed: int = Field(default=0, ge=0)
     runs: Literal["all", "selected"] = "all"
+    arms: list[str] = Field(default=[])
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Request:
 
     def canonical(self) -> dict[str, Any]:
         """Return all that its figures depend on as plain values."""
-        sample = self.sample.model_dump(exclude={"runs"})
+        sample = self.sample.model_dump(exclude={"runs", "arms"})
         found = {"name": self.name, "sample": sample, "options": self.options.model_dump()}
         return found if self.when is None else {**found, "when": str(self.when)}
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,6 +119,16 @@ class StudyPlan:
         every = (s for point in self.points for spec in point.specs for s in spec.lineage)
         return list({spec.id: spec for spec in every}.values())
 
+    def measured(self, request: Request) -> set[str]:
+        """Return the ids of the runs that a measurement is of, as far as the study alone tells."""
+        patterns = request.sample.arms or ["*"]
+        return {
+            spec.id
+            for point in self.points
+            if any(fnmatchcase(point.arm, pattern) for pattern in patterns)
+            for spec in point.specs
+        }
+
     def toml(self) -> str:
         """Return the study as TOML, everything applied."""
         return tomli_w.dumps(self.table)
@@ -177,6 +188,14 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
     if search.method == "optuna":
         spaces = {name: search_space(arm) for name, arm in tables.items()}
     probes = tuple(parse_requests(table.get("probes", [])))
+    names = list(tables)
+    for request in probes:
+        for pattern in request.sample.arms:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise InputError(
+                    f"probes.{request.label}.arms: {pattern!r} matches none of the arms "
+                    f"({', '.join(names)})"
+                )
     return StudyPlan(options, tuple(points), table, source, spaces, probes)
 
 

@@ -47,7 +47,7 @@ class Adagrad(Rule):
 
     def stability(
         self, state: Mapping[str, Tensor], h: Any, t: Value
-    ) -> tuple[Value, Tensor | None]:
+    ) -> tuple[Value, Tensor | None] | None:
         """2/η with P = (1 + (t−1)·κ)·(√s + ε)."""
         root = state["sum"].sqrt().add_(h.eps)
         return 2 / h.lr, root * in_precision_of(root, 1 + (t - 1) * h.lr_decay)

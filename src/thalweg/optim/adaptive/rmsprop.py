@@ -58,7 +58,7 @@ class RMSprop(Rule):
 
     def stability(
         self, state: Mapping[str, Tensor], h: Any, t: Value
-    ) -> tuple[Value, Tensor | None]:
+    ) -> tuple[Value, Tensor | None] | None:
         """2·(1 + μ)/η with P = √(v − ḡ²) + ε."""
         variance = state["v"]
         if h.centered:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from thalweg.optim.plain.sgd import SGD
-from thalweg.optim.rule import Value
+from thalweg.optim.rule import Rule, Value
 
 FLOOR = 1e-18
 """Where a weight that would cross 0 is held: not at 0, so that it still has its sign."""
@@ -24,6 +24,7 @@ class GDSign(SGD):
     summary = "SGD with frozen signs: a weight that would cross 0 stops there"
     family = "exponentiated"
     source = "Cornford et al., bioRxiv 2024.10.25.620272; linclab/EG_optimiser sgd_eg.py"
+    stability = Rule.stability  # a weight that is stopped at 0 cannot swing about it
 
     def update(self, w: Tensor, g: Tensor, state: Mapping[str, Tensor], h: Any, t: Value) -> None:
         sign = w.sign()

@@ -31,6 +31,8 @@ class SplitRule(Rule):
     Source: Cornford et al., bioRxiv 2024.10.25.620272.
     """
 
+    stability = Rule.stability  # that of the additive rule means nothing here
+
     def freezes_zeros(self, h: Any) -> bool:
         return not h.split_bias
 
