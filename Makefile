@@ -47,6 +47,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.rounds
 	$(BIN)/python -m benchmarks.hessian
 	$(BIN)/python -m benchmarks.eigenpairs
+	$(BIN)/python -m benchmarks.instruments
 	$(BIN)/python -m benchmarks.landscape
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.rules

@@ -18,6 +18,7 @@ from thalweg.data.status import status
 from thalweg.execute import Resources
 from thalweg.execute.models import find_traits
 from thalweg.measure import PROBES
+from thalweg.measure.dynamics.instruments import INSTRUMENTS, PRESETS
 from thalweg.models import INITS, MODELS
 from thalweg.native import variants
 from thalweg.optim import OPTIMIZERS
@@ -48,6 +49,7 @@ class Kind(StrEnum):
     criteria = "criteria"
     scopes = "scopes"
     probes = "probes"
+    instruments = "instruments"
     recipes = "recipes"
 
 
@@ -58,6 +60,8 @@ def list_names(kind: Annotated[Kind, typer.Argument()], as_json: Json = False) -
         print_json(rows)
     elif kind is Kind.optimizers:
         _print_optimizers(rows)
+    elif kind is Kind.instruments:
+        print_table(rows)
     else:
         shown = [{**row, "options": _options_text(row["options"])} for row in rows]
         print_table(shown, ["name", "summary", "options"])
@@ -73,6 +77,18 @@ def _rows(kind: Kind) -> list[dict[str, Any]]:
                 "options": {"preset": ["full", *table.get("presets", {})]},
             }
             for name, table in found.items()
+        ]
+    if kind is Kind.instruments:
+        return [
+            {
+                "name": each.name,
+                "summary": each.summary,
+                "gradients a look": each.cost,
+                "presets": ", ".join(
+                    p for p, own in PRESETS.items() if each.name in own.instruments
+                ),
+            }
+            for each in INSTRUMENTS.values()
         ]
     if kind is Kind.inits:
         own = {"name": "default", "summary": "the model's own", "options": {}}

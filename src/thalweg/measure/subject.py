@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -181,13 +182,11 @@ class Subject:
             row: Of the network whose buffers they go with.
             by_class: Take the loss of each class's examples too, in the same passes.
         """
-        data, index = self.split, self.index
-        whole = replace(data, inputs=data.inputs[index], targets=data.targets[index])
         found = []
         for part in parts:
             rows = torch.full((len(part),), row, device=part.device)
             there = self.cohort.elsewhere(part.contiguous(), rows)
-            found.append(self.backend.evaluate(there, whole, by_class))
+            found.append(self.backend.evaluate(there, self._whole, by_class))
         loss = torch.cat([each.loss for each in found])
         accuracies = [each.accuracy for each in found if each.accuracy is not None]
         classes = [each.class_loss for each in found if each.class_loss is not None]
@@ -196,6 +195,11 @@ class Subject:
             torch.cat(accuracies) if accuracies else torch.full_like(loss, torch.nan),
             torch.cat(classes) if classes else None,
         )
+
+    @cached_property
+    def _whole(self) -> Split:
+        """The examples as a split of their own; one, since a backend keeps what it has seen."""
+        return self.split.subset(self.index)
 
     def gradient(self, W: Tensor | None = None) -> Tensor:
         """Return the gradient of each network's mean loss, ``(K, D)``.

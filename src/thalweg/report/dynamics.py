@@ -21,7 +21,7 @@ LEAD = (
 
 CHARTED = (
     *("gradient_norm", "update_ratio", "distance", "noise_scale", "alpha", "edge", "lambda_max"),
-    *("feature_sparsity_distinct", "eigenvalues 1", "gap"),
+    *("feature_sparsity_distinct", "eigenvalue 1", "gap"),
 )
 """Figures that have a chart; all are in the table."""
 
@@ -223,7 +223,9 @@ def _shown(results: StudyResults, panel: Panel) -> pl.DataFrame:
     """Return the finite figures of the panel's selected runs, with a ``name`` for people."""
     runs = [run for arm in panel.arms for run in _selected(arm)]
     arms = [arm.name for arm in panel.arms]
-    suffix = pl.concat_str(pl.col("figure"), pl.lit(" "), (pl.col("index") + 1).cast(pl.String))
+    suffix = pl.concat_str(
+        pl.col("figure").str.strip_suffix("s"), pl.lit(" "), (pl.col("index") + 1).cast(pl.String)
+    )
     return results.series.filter(
         pl.col("run").is_in(runs),
         pl.col("arm").is_in(arms),

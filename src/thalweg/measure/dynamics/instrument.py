@@ -22,6 +22,7 @@ class Instrument:
             examples looked at.
         read: Reads.
         keeps: It reads ``gradient``, which the step may overwrite.
+        moves: It reads ``W`` or ``update``.
         follows: It reads ``previous``.
     """
 
@@ -30,4 +31,5 @@ class Instrument:
     cost: str
     read: Read
     keeps: bool = False
+    moves: bool = True
     follows: bool = False

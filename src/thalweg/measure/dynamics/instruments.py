@@ -27,10 +27,10 @@ INSTRUMENTS: dict[str, Instrument] = {
     )
 }
 
-_CHEAP = ("loss", "gradient", "movement")
+_CHEAP = ("loss", "gradient")
 
 PRESETS = {
     "cheap": Preset(_CHEAP, "every:1"),
-    "standard": Preset((*_CHEAP, "distance", "turning", "noise", "alpha"), "every:16"),
+    "standard": Preset((*_CHEAP, "movement", "distance", "turning", "noise"), "every:16"),
     "full": Preset(tuple(INSTRUMENTS), "every:256"),
 }

@@ -38,7 +38,7 @@ class Bench:
         The networks' own buffers, which a pass in training mode may change, stay as they are.
         """
         own = self.cohort
-        own.W.copy_(W[self.rows])
+        torch.index_select(W, 0, self.rows, out=own.W)
         for name, stacked in own.buffers.items():
             stacked.copy_(cohort.buffers[name][self.rows])
         losses = self.backend.gradient(own, batch)

@@ -39,12 +39,13 @@ def _turning(look: Look) -> dict[str, Tensor]:
     return {"update_cosine": product / (look.update_norm * row_norm(look.previous))}
 
 
-LOSS = Instrument("loss", "loss of the minibatch", "0", _loss)
+LOSS = Instrument("loss", "loss of the minibatch", "0", _loss, moves=False)
 GRADIENT = Instrument(
     "gradient",
     "norm of the minibatch's gradient before clipping, and whether it was",
     "0",
     _gradient,
+    moves=False,
 )
 MOVEMENT = Instrument("movement", "size of the update relative to the weights", "0", _movement)
 DISTANCE = Instrument("distance", "distance from the start", "0", _distance)

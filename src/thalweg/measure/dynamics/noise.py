@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from thalweg.measure.dynamics.instrument import Instrument
-from thalweg.measure.dynamics.look import Look, row_norm
+from thalweg.measure.dynamics.look import Look
 
 
 def _noise(look: Look) -> dict[str, Tensor]:
@@ -34,38 +34,38 @@ def _noise(look: Look) -> dict[str, Tensor]:
     parts = look.group_gradients
     n = parts.shape[1]
     B = n * b
-    mean = parts.mean(1)
-    squares = torch.linalg.vecdot(parts, parts).double()  # (K, n)
-    whole = torch.linalg.vecdot(mean, mean).double()
+    products = (parts @ parts.transpose(1, 2)).double()  # all inner products, (K, n, n)
+    inner = products.mean(2)  # g_bᵀḡ
+    whole = inner.mean(1)  # ‖ḡ‖²
+    squares = products.diagonal(dim1=1, dim2=2)
     signal = (B * whole - b * squares.mean(1)) / (B - b)
     noise = (squares.mean(1) - whole) / (1 / b - 1 / B)
-    inner = (parts @ mean.unsqueeze(-1)).squeeze(-1).double()
     figures = (
         signal,
         noise,
         torch.where(signal > 0, noise / signal, torch.nan),
-        _confusion(parts),
-        _gsnr(parts, mean, b),
+        _confusion(products),
+        _gsnr(parts, b),
         (noise.clamp(min=0) / B).sqrt() / whole.sqrt(),
         (b * inner.var(1) / B).sqrt() / whole,
     )
     return dict(zip(names, figures, strict=True))
 
 
-def _confusion(parts: Tensor) -> Tensor:
-    unit = parts / row_norm(parts).unsqueeze(-1)
-    cosines = unit @ unit.transpose(1, 2)
-    n = parts.shape[1]
-    apart = ~torch.eye(n, dtype=torch.bool, device=parts.device)
+def _confusion(products: Tensor) -> Tensor:
+    lengths = products.diagonal(dim1=1, dim2=2).sqrt()
+    cosines = products / (lengths.unsqueeze(1) * lengths.unsqueeze(2))
+    apart = ~torch.eye(products.shape[1], dtype=torch.bool, device=products.device)
     return -cosines[:, apart].amin(1)
 
 
-def _gsnr(parts: Tensor, mean: Tensor, b: int) -> Tensor:
+def _gsnr(parts: Tensor, b: int) -> Tensor:
+    mean = parts.mean(1)
     variance = (parts - mean.unsqueeze(1)).square_().sum(1).mul_(b / (parts.shape[1] - 1))
-    ratio = mean.square() / variance
     # A weight that no example moves has neither signal nor noise.
     moved = variance > 0
-    return torch.where(moved, ratio, 0).sum(1) / moved.sum(1)
+    ratio = mean.square_().div_(variance).masked_fill_(~moved, 0)
+    return ratio.sum(1) / moved.sum(1)
 
 
 NOISE = Instrument(

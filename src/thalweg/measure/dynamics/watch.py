@@ -33,6 +33,7 @@ class DynamicsWatcher(Watcher):
         super().__init__()
         self._instruments = [INSTRUMENTS[name] for name in options.names]
         self.prepares = any(each.follows for each in self._instruments)
+        self._moves = any(each.moves for each in self._instruments)
         self._keeps = any(each.keeps for each in self._instruments)
         cohort, task = training.cohort, training.task
         wanted = examples or min(EXAMPLES, len(task.train))
@@ -60,7 +61,8 @@ class DynamicsWatcher(Watcher):
 
     def before(self, training: Training, due: bool) -> None:
         cohort, oracle = training.cohort, training.oracle
-        self._iterate.copy_(cohort.W)
+        if self._moves:
+            self._iterate.copy_(cohort.W)
         if due:
             if self._latent:
                 self._view = oracle.viewed()
@@ -69,11 +71,7 @@ class DynamicsWatcher(Watcher):
             self._seen = (oracle.losses, gradient, norm)
 
     def after(self, training: Training, due: bool) -> Values:
-        step = training.step - 1
-        known = self._updated == step - 1
-        self._update, self._previous = self._previous, self._update
-        torch.sub(training.cohort.W, self._iterate, out=self._update)
-        self._updated = step
+        known = self._moves and self._move(training)
         if not due:
             return {}
         losses, gradient, norm = self._seen
@@ -84,10 +82,18 @@ class DynamicsWatcher(Watcher):
             gradient=gradient,
             gradient_norm=norm,
             update=self._update,
-            previous=self._previous if known and step > 0 else None,
+            previous=self._previous if known else None,
         )
         found: dict[str, Tensor] = {}
         for instrument in self._instruments:
             found.update(instrument.read(look))
         self.gradients += look.gradients
         return found
+
+    def _move(self, training: Training) -> bool:
+        """Take the step's update; return whether that of the step before is known."""
+        step, last = training.step - 1, self._updated
+        self._update, self._previous = self._previous, self._update
+        torch.sub(training.cohort.W, self._iterate, out=self._update)
+        self._updated = step
+        return last == step - 1 and step > 0

@@ -37,7 +37,9 @@ class Momentum(Rule):
         accumulate_(state["momentum"], add_weight_decay(g, w, h.weight_decay), h.momentum)
         add_scaled_(w, state["momentum"], -h.lr)
 
-    def stability(self, state: Mapping[str, Tensor], h: Any, t: Value) -> tuple[Value, Tensor | None] | None:
+    def stability(
+        self, state: Mapping[str, Tensor], h: Any, t: Value
+    ) -> tuple[Value, Tensor | None] | None:
         """2·(1 + μ)/η."""
         return 2 * (1 + h.momentum) / h.lr, None
 
@@ -57,6 +59,8 @@ class Nesterov(Momentum):
         accumulate_(state["momentum"], d, h.momentum)
         add_scaled_(w, nesterov_direction(d, state["momentum"], h.momentum), -h.lr)
 
-    def stability(self, state: Mapping[str, Tensor], h: Any, t: Value) -> tuple[Value, Tensor | None] | None:
+    def stability(
+        self, state: Mapping[str, Tensor], h: Any, t: Value
+    ) -> tuple[Value, Tensor | None] | None:
         """2·(1 + μ)/(η·(1 + 2·μ))."""
         return 2 * (1 + h.momentum) / (h.lr * (1 + 2 * h.momentum)), None

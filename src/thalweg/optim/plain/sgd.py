@@ -74,7 +74,9 @@ class SGD(Rule):
             d = momentum_direction(d, state, h, t)
         add_scaled_(w, d, -h.lr)
 
-    def stability(self, state: Mapping[str, Tensor], h: Any, t: Value) -> tuple[Value, Tensor | None] | None:
+    def stability(
+        self, state: Mapping[str, Tensor], h: Any, t: Value
+    ) -> tuple[Value, Tensor | None] | None:
         """2·(1 + μ)/(η·(1 − dampening)), over 1 + 2·μ with Nesterov."""
         threshold = 2 * (1 + h.momentum) / (h.lr * (1 - h.dampening))
         return threshold / (1 + 2 * h.momentum) if h.nesterov else threshold, None
