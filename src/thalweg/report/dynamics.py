@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 
 from thalweg.report.charts import Axis, Chart, Line, Style, cut, finite, log_ticks, padded
+from thalweg.report.figure_table import figure_record, figure_table
 from thalweg.report.formats import count, duration, number
-from thalweg.report.metric_columns import metric_figures, metric_schema, metric_text
 from thalweg.report.panels import Arm, Panel
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
@@ -130,29 +130,14 @@ def _summary(results: StudyResults, panels: Sequence[Panel]) -> Table:
             "arm", "probe", "name", maintain_order=True
         ):
             values = group["value"].to_list()
-            own = {"probe": probe, "figure": figure, "seeds": len(values)}
-            found = metric_figures(["value"], {"value": values}.__getitem__)
-            records.append({**key(panel, arms[str(name)]), **own, **found})
-    columns = [
-        *key_columns(),
-        Column("probe", lambda row: row["probe"], numeric=False),
-        Column("figure", lambda row: row["figure"], numeric=False),
-        Column("seeds", lambda row: str(row["seeds"])),
-        Column("mean", lambda row: metric_text(row, "value")),
-    ]
-    schema = {
-        **KEY_SCHEMA,
-        **dict.fromkeys(("probe", "figure"), pl.String),
-        "seeds": pl.Int64,
-        **metric_schema(["value"]),
-    }
+            records.append(figure_record(panel, arms[str(name)], str(probe), str(figure), values))
     note = (
         "Mean over the last tenth of the looks, then over seeds ± half the 95 % Student t "
         "interval, at the arm's selected point. Exploding is the share of looks at which the "
         f"gradient was more than {EXPLODES} times as long as in the median of its run, clipping "
         "that at which it was clipped."
     )
-    return build_table("dynamics", "While training", note, records, schema, columns)
+    return figure_table("dynamics", "While training", note, records)
 
 
 def _shares(shown: pl.DataFrame) -> pl.DataFrame:

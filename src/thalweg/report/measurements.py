@@ -9,11 +9,11 @@ import polars as pl
 from thalweg.report.arm_dots import arm_dots
 from thalweg.report.charts import Axis, Chart, Line, cut, finite, log_ticks, padded
 from thalweg.report.densities import density_charts
+from thalweg.report.figure_table import figure_record, figure_table
 from thalweg.report.formats import number
 from thalweg.report.landscapes import landscape_charts, landscape_labels
-from thalweg.report.metric_columns import metric_figures, metric_schema, metric_text
 from thalweg.report.panels import Arm, Panel
-from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
+from thalweg.report.table import Table
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
 from thalweg.study.statistics import mean_interval
@@ -118,24 +118,9 @@ def measured_tables(results: StudyResults, panels: Sequence[Panel]) -> list[Tabl
             own = shown.filter(probe=probe, name=name)
             for arm in panel.arms:
                 if values := _values(own, arm):
-                    figures = metric_figures(["value"], {"value": values}.__getitem__)
-                    named = {"probe": probe, "figure": name, "seeds": len(values)}
-                    records.append({**key(panel, arm), **named, **figures})
-    columns = [
-        *key_columns(),
-        Column("probe", lambda row: row["probe"], numeric=False),
-        Column("figure", lambda row: row["figure"], numeric=False),
-        Column("seeds", lambda row: str(row["seeds"])),
-        Column("mean", lambda row: metric_text(row, "value")),
-    ]
-    schema = {
-        **KEY_SCHEMA,
-        **dict.fromkeys(("probe", "figure"), pl.String),
-        "seeds": pl.Int64,
-        **metric_schema(["value"]),
-    }
+                    records.append(figure_record(panel, arm, probe, name, values))
     note = "Mean over seeds ± half the 95 % Student t interval, at the arm's selected point."
-    table = build_table("measurements", "Measurements", note, records, schema, columns)
+    table = figure_table("measurements", "Measurements", note, records)
     return [table] if records else []
 
 
