@@ -112,13 +112,13 @@ def measured_tables(results: StudyResults, panels: Sequence[Panel]) -> list[Tabl
     """Return the table of all figures, if there are any."""
     shown = _shown(results)
     pairs = shown.select("probe", "name").unique(maintain_order=True).rows()
-    records = []
-    for panel in panels:
-        for probe, name in pairs:
-            own = shown.filter(probe=probe, name=name)
-            for arm in panel.arms:
-                if values := _values(own, arm):
-                    records.append(figure_record(panel, arm, probe, name, values))
+    records = [
+        figure_record(panel, arm, probe, name, values)
+        for panel in panels
+        for probe, name in pairs
+        for arm in panel.arms
+        if (values := _values(shown.filter(probe=probe, name=name), arm))
+    ]
     note = "Mean over seeds ± half the 95 % Student t interval, at the arm's selected point."
     table = figure_table("measurements", "Measurements", note, records)
     return [table] if records else []
