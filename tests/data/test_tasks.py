@@ -14,6 +14,7 @@ from torch import Tensor
 from thalweg.data import TASKS, Split, Task, carve_validation, load_task
 from thalweg.data.registry import IdxOptions, idx_task
 from thalweg.data.sources import SOURCES, Source
+from thalweg.data.task import draw_examples
 from thalweg.errors import InputError
 
 CPU = torch.device("cpu")
@@ -189,6 +190,19 @@ def test_the_noise_of_the_sine() -> None:
     assert noise.std().item() == pytest.approx(0.4, rel=0.02)
     assert noise.mean().abs().item() < 0.01
     torch.testing.assert_close(residuals(noise=0.8), 2 * residuals(), rtol=1e-4, atol=1e-6)
+
+
+def test_fewer_examples_are_some_of_those_that_validation_leaves() -> None:
+    digits = load_task("digits", {"validation": 287})
+    few = draw_examples(digits.train, 100)
+    assert len(few) == 100
+    taken, whole = ({tuple(row) for row in rows(s).tolist()} for s in (few, digits.train))
+    assert taken <= whole
+    again = draw_examples(digits.train, 100)
+    assert torch.equal(rows(again), rows(few))
+    assert few.targets.unique().tolist() == list(range(10))  # not the first of an ordered file
+    with pytest.raises(InputError, match=r"task.examples = 1151: must be at most 1150"):
+        draw_examples(digits.train, 1151)
 
 
 def test_a_validation_of_the_sine() -> None:

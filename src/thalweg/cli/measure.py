@@ -17,7 +17,7 @@ from thalweg.measure.curvature.operator import Curvature
 from thalweg.sparsity import load_masks
 
 LONG_LINE = 8
-"""More figures than this are a table."""
+"""More figures than this are a table, and a table of more columns is turned on its side."""
 
 
 def measure(
@@ -98,8 +98,7 @@ def _print(name: str, figures: Mapping[str, Any]) -> None:
         if _is_column(figure):
             tables.setdefault(len(figure), {})[key] = figure
     for lists in tables.values():
-        columns = zip(*lists.values(), strict=True)
-        print_table([dict(zip(lists, row, strict=True)) for row in columns])
+        print_table(_turned(lists) if len(lists) > LONG_LINE else _rows(lists))
     if nested := [key for key, value in figures.items() if _is_grid(value)]:
         print(f"{name}: {', '.join(nested)} are printed with --json")
     single = {key: value for key, value in figures.items() if not isinstance(value, list)}
@@ -107,6 +106,18 @@ def _print(name: str, figures: Mapping[str, Any]) -> None:
         print_table([{name: key, "value": _text(value)} for key, value in single.items()])
         return
     print(f"{name}: " + ", ".join(f"{key} {_text(value)}" for key, value in single.items()))
+
+
+def _rows(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+
+
+def _turned(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return a row a list; the columns are named by the first, if it holds texts."""
+    (first, names), *rest = lists.items()
+    if not all(isinstance(name, str) for name in names):
+        first, names, rest = "", [str(1 + index) for index in range(len(names))], [*lists.items()]
+    return [{first: key, **dict(zip(names, values, strict=True))} for key, values in rest]
 
 
 def _is_column(found: Any) -> bool:

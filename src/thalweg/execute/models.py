@@ -11,6 +11,7 @@ from thalweg.cohort.planner import Traits, examine
 from thalweg.data import Task, load_task
 from thalweg.errors import InputError
 from thalweg.models import build_model
+from thalweg.randomness import derive
 from thalweg.sparsity import select
 from thalweg.sparsity.allocation.counting import kept
 from thalweg.spec import Named, RunSpec
@@ -80,3 +81,12 @@ def build_spec_model(spec: RunSpec, task: Task, seed: int | None = None) -> torc
         spec.seed if seed is None else seed,
         spec.init,
     )
+
+
+def initial_seed(spec: RunSpec) -> int:
+    """Return the seed that a run's training draws its initial weights from: its own, but of the
+    control of a ticket that begins from other weights.
+    """
+    if spec.rounds is None or spec.rounds.control != "reinitialised":
+        return spec.seed
+    return derive(spec.seed, "mask") % 2**31

@@ -8,6 +8,7 @@ from torch import Tensor
 from thalweg.cohort import Training
 from thalweg.data import Task
 from thalweg.errors import InputError
+from thalweg.execute.models import build_spec_model, initial_seed
 from thalweg.measure.landscape.probes import LandscapeOptions
 from thalweg.measure.origin import Origin, TrainingPath
 from thalweg.measure.requests import Request
@@ -90,7 +91,14 @@ class RunOrigin(Origin):
 
     def __init__(self, run: RunDirectory, spec: RunSpec, task: Task) -> None:
         super().__init__(run.masks())
-        self._run, self._spec, self._examples = run, spec, len(task.train)
+        self._run, self._spec, self._task = run, spec, task
+
+    def initial(self) -> Mapping[str, Tensor]:
+        """Return the weights that the run's seed draws, before any training, rewinding or pruning;
+        of a reinitialised control those drawn anew.
+        """
+        module = build_spec_model(self._spec, self._task, initial_seed(self._spec))
+        return {name: weight.detach() for name, weight in module.named_parameters()}
 
     def path(self, count: int) -> TrainingPath:
         """Return the weights at so many places of the training, its first and last step among them.
@@ -98,7 +106,8 @@ class RunOrigin(Origin):
         Raises:
             InputError: The run has not kept them.
         """
-        names = path_snapshots(self._spec, count, self._examples)
+        examples = len(self._task.train)
+        names = path_snapshots(self._spec, count, examples)
         if not all(map(self._run.has_snapshot, names)):
             raise InputError(
                 f"path = {count}: run {self._run.id} has not kept its weights at so many places of "
@@ -106,4 +115,4 @@ class RunOrigin(Origin):
             )
         weights = [self._run.load_snapshot(name)["weights"] for name in names]
         weights.append(load_file(self._run.path / "final.safetensors"))
-        return TrainingPath(path_steps(self._spec, count, self._examples), tuple(weights))
+        return TrainingPath(path_steps(self._spec, count, examples), tuple(weights))

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from thalweg.cohort import Cohort, Training
 from thalweg.data import Task
-from thalweg.execute.models import build_spec_model
+from thalweg.execute.models import build_spec_model, initial_seed
 from thalweg.execute.paths import snapshot_of_path
 from thalweg.execute.wanted import END
-from thalweg.randomness import derive
 from thalweg.sparsity import RoundsOptions
 from thalweg.sparsity.rounds import Rewind
 from thalweg.sparsity.tickets import choose_mask, control_mask
@@ -66,8 +65,7 @@ def _start(
     if start.weights == "dense" and start.count > 0:
         snapshot = store.run(spec.dense.id).load_snapshot(rounds.rewind)
     if rounds.control == "reinitialised":
-        other = derive(spec.seed, "mask") % 2**31
-        weights = build_spec_model(spec, task, other).state_dict()
+        weights = build_spec_model(spec, task, initial_seed(spec)).state_dict()
     elif start.weights == "last":
         weights = trained
     elif snapshot is not None:

@@ -93,14 +93,14 @@ class ProbeWatcher(Watcher):
 def _stacked(found: Sequence[Figures]) -> dict[str, Tensor]:
     """Return the figures of all networks by name.
 
-    Nested lists, such as those of a quadrature or a plane, are left out.
+    Nested lists, such as those of a quadrature or a plane, and names are left out.
     """
     return {
         name: torch.tensor([figures[name] for figures in found], dtype=torch.float64)
         for name, sample in found[0].items()
-        if name not in CONSTANT and not (isinstance(sample, list) and any(map(_nested, sample)))
+        if name not in CONSTANT and not (isinstance(sample, list) and any(map(_no_figure, sample)))
     }
 
 
-def _nested(value: Any) -> bool:
-    return isinstance(value, list)
+def _no_figure(value: Any) -> bool:
+    return isinstance(value, list | str)

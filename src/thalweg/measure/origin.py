@@ -31,6 +31,10 @@ class Origin:
     def __init__(self, masks: Mapping[str, Tensor] | None = None) -> None:
         self.masks = masks
 
+    def initial(self) -> Mapping[str, Tensor] | None:
+        """Return the weights before training, by parameter name; None where they are not known."""
+        return None
+
     def path(self, count: int) -> TrainingPath:
         """Return the weights at so many places of the training, its first and last step among them.
 

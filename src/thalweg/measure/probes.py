@@ -20,6 +20,7 @@ from thalweg.measure.landscape.probes import (
     measure_line,
 )
 from thalweg.measure.sharpness import MEASURES, SharpnessOptions
+from thalweg.measure.weights.probe import WeightsOptions, measure_weights
 from thalweg.registry import Registry
 from thalweg.validation import Options, validate
 
@@ -166,6 +167,12 @@ PROBES.add(
     "share of active, distinct and dead ReLU units; rank of the Jacobian",
     FeatureOptions,
     measure_features,
+)
+PROBES.add(
+    "weights",
+    "distribution, tail, norms and ranks of the weights by layer, and how far they have come",
+    WeightsOptions,
+    measure_weights,
 )
 PROBES.add(
     "dynamics",

@@ -56,8 +56,13 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[Row]:
     for name, value in figures.items():
         if not isinstance(value, list):
             yield _row(name, None, value)
-        elif not _nested(value):
+        elif not _nested(value) and not _texts(value):
             yield from (_row(name, index, each) for index, each in enumerate(value))
+
+
+def _texts(value: Sequence[Any]) -> bool:
+    """Return whether a list holds names, such as those of layers, and no figures."""
+    return any(isinstance(each, str) for each in value)
 
 
 def _nested(value: Any) -> bool:
