@@ -1,0 +1,95 @@
+"""The probe of the weights on the runs of a study."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from safetensors.numpy import load_file
+
+from thalweg import Results
+from thalweg.models import build_model
+from thalweg.randomness import derive
+
+Run = Callable[..., Results]
+Write = Callable[..., Path]
+
+LAYERS = ["layers.0.weight", "layers.1.weight", "all"]
+
+
+@pytest.fixture
+def results(tmp_path: Path, write_study: Write, run_here: Run) -> Results:
+    pruned = {"name": "imp", "keep": [0.5, 0.2], "controls": ["reinitialised"]}
+    study = write_study(
+        study={"name": "study", "seeds": 2},
+        model={"name": "mlp", "widths": [12]},
+        arms={"plain": {}, "pruned": {"sparsity": pruned}},
+        probes=[
+            {"name": "weights", "tail": 0.1},
+            {"name": "weights", "label": "on the way", "when": "every:20", "arms": ["plain"]},
+        ],
+    )
+    return run_here(study, tmp_path / "out")
+
+
+def initial(seed: int) -> dict[str, Any]:
+    module = build_model("mlp", {"widths": [12]}, (64,), 10, seed, None)
+    return {name: weight.detach().double().numpy() for name, weight in module.named_parameters()}
+
+
+def test_figures_are_those_of_the_weights_that_runs_ended_with(results: Results) -> None:
+    frame = results.frame().filter(seed=1)
+    assert len(frame) == 3
+    grids = results.load().grids
+    for run, arm in frame.select("run", "arm").rows():
+        found = grids[run, "weights"]
+        weights = load_file(results.store.run(run).path / "final.safetensors")
+        before = initial(derive(1, "mask") % 2**31 if "reinitialised" in arm else 1)
+        assert found["layer"] == LAYERS
+        for index, name in enumerate(LAYERS):
+            names = LAYERS[:2] if name == "all" else [name]
+            w = np.concatenate([weights[each].astype(float).ravel() for each in names])
+            first = np.concatenate([before[each].ravel() for each in names])
+            kept = w != 0
+            own = {key: values[index] for key, values in found.items() if key in SHOWN}
+            assert own == pytest.approx(
+                {
+                    "count": len(w),
+                    "nonzero": kept.mean(),
+                    "mean": w[kept].mean(),
+                    "median": np.median(np.abs(w[kept])),
+                    "flipped": (np.sign(w[kept]) != np.sign(first[kept])).mean(),
+                    "moved": np.linalg.norm((w - first)[kept]) / np.linalg.norm(first[kept]),
+                },
+                rel=1e-6,
+            )
+            assert sum(found["size_counts"][index]) == sum(found["log10_counts"][index])
+            assert sum(found["size_counts"][index]) == kept.sum()
+            if name != "all":
+                norm = np.linalg.norm(weights[name].astype(float), 2)
+                assert found["spectral_norm"][index] == pytest.approx(norm, rel=1e-6)
+        assert found["spectral_norm"][2] is None
+        assert found["nonzero"][2] == pytest.approx(1 if arm == "plain" else 0.2, abs=1e-3)
+        assert found["log10_bins"][0] == [None, -8] and found["log10_bins"][-1] == [1, None]
+
+
+SHOWN = ("count", "nonzero", "mean", "median", "flipped", "moved")
+
+
+def test_names_are_in_no_row(results: Results) -> None:
+    frame = results.probes()
+    assert {"stable_rank", "lognormal", "moved"} <= set(frame["figure"])
+    assert not {"layer", "best", "log10_counts"} & set(frame["figure"])
+    ranks = frame.filter(arm="plain", seed=0, figure="stable_rank").sort("index")["value"]
+    assert ranks[0] >= 1 and ranks[1] >= 1 and ranks[2] is None
+
+
+def test_figures_along_a_training(results: Results) -> None:
+    series = results.series().filter(arm="plain", seed=0, figure="deviation", index=0)
+    assert series["step"].to_list() == list(range(0, series["step"].max() + 1, 20))
+    first = initial(0)["layers.0.weight"].std()
+    assert series["value"][0] == pytest.approx(first, rel=1e-6)
+    assert series["value"].n_unique() == len(series)
+    assert results.series().filter(pl.col("figure").is_in(["layer", "moved"])).is_empty()
