@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import torch
 from tests.cli.conftest import one_core
+from torch.nn.functional import relu
 
 from thalweg import Study
 from thalweg.execute import Progress
 from thalweg.export.trained import load_trained
 from thalweg.measure.landscape import interpolate
+from thalweg.measure.similarity import cka
 from thalweg.measure.subject import Subject
 from thalweg.models import build_model
 from thalweg.store import Store
@@ -69,6 +71,26 @@ def test_between_two_runs(thalweg: Run, out: Path) -> None:
     assert found["curve"]["barrier"] < found["line"]["barrier"] / 2
 
 
+def test_how_alike_the_features_are(thalweg: Run, out: Path) -> None:
+    done = thalweg("connect", "pair/a/0", "pair/a/1", "--cka", "--out", out, "--json")
+    assert done.status == 0, done.stderr
+    found = json.loads(done.stdout)
+    runs = [load_trained(find_run(Store(out), f"pair/a/{seed}"), None) for seed in range(2)]
+    x, _ = runs[0].task.test.batch(slice(0, found["examples"]))
+    features = [(relu(run.module.layers[0](x.flatten(1))), run.module(x)) for run in runs]
+    assert found["layer"] == ["relu 1", "output"]
+    expected = cka(*features)
+    assert found["cka"] == [pytest.approx(row, rel=1e-4) for row in expected.tolist()]
+    assert 0.1 < expected.min() < expected.max() < 0.99
+
+    itself = thalweg("connect", "pair/a/0", "pair/a/0", "--cka", "--points", 5, "--out", out)
+    rows = [
+        line.split() for line in itself.stdout.splitlines() if "CKA" in line or "output" in line
+    ]
+    assert rows[0] == ["CKA", "relu", "1", "output"]
+    assert float(rows[1][-1]) == pytest.approx(1)
+
+
 def test_a_run_and_itself_for_people(thalweg: Run, out: Path) -> None:
     done = thalweg("connect", "pair/a/0", "pair/a/0", "--points", 5, "--out", out)
     assert done.status == 0, done.stderr
@@ -102,6 +124,7 @@ BAD = [
     ("pair/a/0 pair/a/1 --points 2", "points = 2: must be at least 3"),
     ("pair/a/0 pair/a/1 --steps -1 --curve", "steps = -1: must be at least 0"),
     ("pair/a/0 pair/a/1 --examples 9999", "examples = 9999: must be from 1 to the"),
+    ("pair/a/0 pair/a/1 --examples 3 --cka", "examples = 3: must be at least 4 to compare layers"),
     ("pair/a/0 pair/a/1 --split all", "split = 'all': must be one of train,"),
 ]
 

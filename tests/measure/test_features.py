@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from thalweg.data import Split, Task
-from thalweg.measure.features import feature_figures, jacobian_rank, relu_outputs
+from thalweg.measure.activations import activations
+from thalweg.measure.features import feature_figures, jacobian_rank
 from thalweg.measure.subject import Subject
 
 F64 = torch.float64
@@ -64,8 +65,10 @@ def test_every_way_to_call_a_relu_is_seen_once(call: Callable[[Tensor], Tensor])
         def forward(self, x: Tensor) -> Tensor:
             return call(x * 1) + 1
 
-    (seen,) = relu_outputs(Module(), X)
+    ((name, seen),), outputs = activations(Module(), X, ["relu", "tanh"])
+    assert name == "relu"
     assert torch.equal(seen, X.clamp(min=0))
+    assert torch.equal(outputs, seen + 1)
 
 
 def test_a_network_without_relu_has_no_features() -> None:

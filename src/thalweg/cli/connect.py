@@ -12,6 +12,7 @@ from thalweg.cli.parameters import Data, Json, Out
 from thalweg.errors import InputError
 from thalweg.measure.landscape import Interpolation, aligned_subject, interpolate
 from thalweg.measure.landscape import connect as find_curve
+from thalweg.measure.similarity import cka, layer_features
 from thalweg.measure.subject import Subject
 
 
@@ -25,6 +26,10 @@ def connect(
     curve: Annotated[
         bool,
         typer.Option("--curve", help="Also a Bézier curve of low loss, fitted to training data."),
+    ] = False,
+    similarity: Annotated[
+        bool,
+        typer.Option("--cka", help="Also how alike the features of their layers are."),
     ] = False,
     points: Annotated[int, typer.Option("--points", help="Places, both ends among them.")] = 25,
     steps: Annotated[int, typer.Option("--steps", help="Of fitting the curve.")] = 1000,
@@ -52,12 +57,18 @@ def connect(
             paths["aligned"] = interpolate(aligned_subject(subject), points=points)
         if curve:
             paths["curve"] = find_curve(subject, points=points, steps=steps).path
+        alike = _alike(subject) if similarity else {}
     if as_json:
         sample = {"split": split, "examples": subject.examples, "seed": seed}
         figures = {name: _figures(path) for name, path in paths.items()}
-        print_json({"networks": [first, second], **sample, **figures})
+        print_json({"networks": [first, second], **sample, **figures, **alike})
         return
     print_table(_rows(paths))
+    if alike:
+        rows = zip(alike["layer"], alike["cka"], strict=True)
+        print_table(
+            [{"CKA": name, **dict(zip(alike["layer"], row, strict=True))} for name, row in rows]
+        )
     print("barrier: " + ", ".join(f"{name} {path.barrier:.5g}" for name, path in paths.items()))
 
 
@@ -83,3 +94,10 @@ def _rows(paths: dict[str, Interpolation]) -> list[dict[str, float]]:
                 columns[f"{figure}, {name}"] = getattr(path, figure)
     rows = torch.stack(list(columns.values()), 1).tolist()
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _alike(subject: Subject) -> dict[str, list[Any]]:
+    """Return the layers, and the CKA of each of the first network with each of the second."""
+    first, second = (layer_features(subject, row) for row in range(2))
+    found = cka([*first.values()], [*second.values()])
+    return {"layer": [*first], "cka": found.tolist()}

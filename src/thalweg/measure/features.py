@@ -1,22 +1,15 @@
 """Features: how many ReLU units are active, distinct and dead, and the rank of the Jacobian."""
 
-import copy
-from collections.abc import Callable
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, grad, vmap
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
 from thalweg.cohort.autograd import unroll
+from thalweg.measure.activations import activations
 from thalweg.measure.subject import CHUNK, Subject
 
-RELUS: frozenset[Callable[..., Any]] = frozenset(
-    {functional.relu, functional.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
-)
-"""Calls whose results are the features."""
+RELUS = ("relu",)
+"""Nonlinearities whose outputs are the features."""
 
 ALIKE = 0.95
 """Correlation above which one unit is a duplicate of another."""
@@ -26,34 +19,6 @@ MOST_UNITS = 4096
 
 RELATIVE_RANK = 1e-4
 """Singular values of at least this share of the largest count for the rank."""
-
-
-class ReLUOutputs(TorchFunctionMode):
-    """Notes what every ReLU gives, in the order of the calls.
-
-    Attributes:
-        outputs: ``(B, ...)`` of each call.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.outputs: list[Tensor] = []
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        found = func(*args, **(kwargs or {}))
-        if func in RELUS:
-            self.outputs.append(found.detach().clone())
-        return found
-
-
-def relu_outputs(module: nn.Module, inputs: Tensor) -> list[Tensor]:
-    """Return the outputs of every ReLU, ``(B, units)`` each; a feature map's pixel is a unit."""
-    watch = ReLUOutputs()
-    with torch.no_grad(), watch:
-        module(inputs)
-    return [each.flatten(1) for each in watch.outputs]
 
 
 def feature_figures(subject: Subject) -> list[dict[str, float | list[float]]]:
@@ -76,16 +41,9 @@ def feature_figures(subject: Subject) -> list[dict[str, float | list[float]]]:
 
 
 def _layers(subject: Subject, row: int, inputs: Tensor) -> list[Tensor]:
-    module = network(subject, row)
-    parts = [relu_outputs(module, part) for part in inputs.split(CHUNK)]
-    return [torch.cat(layer) for layer in zip(*parts, strict=True)]
-
-
-def network(subject: Subject, row: int) -> nn.Module:
-    """Return a copy of one of the networks, in evaluation mode."""
-    module = unroll(copy.deepcopy(subject.cohort.module))
-    module.load_state_dict(subject.cohort.state(row))
-    return module.eval()
+    module = unroll(subject.network(row))
+    parts = [activations(module, part, RELUS)[0] for part in inputs.split(CHUNK)]
+    return [torch.cat([found for _, found in layer]) for layer in zip(*parts, strict=True)]
 
 
 def _sparsity(layers: list[Tensor]) -> dict[str, float | list[float]]:
@@ -137,7 +95,7 @@ def jacobian_rank(subject: Subject, row: int, examples: int) -> tuple[int, float
         row: Of the network.
         examples: n, at most so many of the subject's, the first of them.
     """
-    module = network(subject, row)
+    module = unroll(subject.network(row))
     inputs, targets = subject.split.batch(subject.index[:examples])
     if targets.is_floating_point():
         targets = torch.zeros(len(targets), dtype=torch.int64, device=inputs.device)

@@ -13,6 +13,7 @@ from thalweg.measure.curvature.trace import PRODUCTS
 from thalweg.measure.dynamics.options import DynamicsOptions
 from thalweg.measure.features import feature_figures, jacobian_rank
 from thalweg.measure.figures import Figures
+from thalweg.measure.graphs.probe import GraphOptions, measure_graphs
 from thalweg.measure.landscape.probes import (
     LandscapeOptions,
     LineOptions,
@@ -20,6 +21,7 @@ from thalweg.measure.landscape.probes import (
     measure_line,
 )
 from thalweg.measure.sharpness import MEASURES, SharpnessOptions
+from thalweg.measure.similarity.probe import SimilarityOptions, measure_similarity
 from thalweg.measure.weights.probe import WeightsOptions, measure_weights
 from thalweg.registry import Registry
 from thalweg.validation import Options, validate
@@ -169,10 +171,22 @@ PROBES.add(
     measure_features,
 )
 PROBES.add(
+    "similarity",
+    "likeness of the layers' features (CKA), their effective rank and class separation",
+    SimilarityOptions,
+    measure_similarity,
+)
+PROBES.add(
     "weights",
     "distribution, tail, norms and ranks of the weights by layer, and how far they have come",
     WeightsOptions,
     measure_weights,
+)
+PROBES.add(
+    "graph",
+    "the kept weights as graphs: degrees, clustering, components, paths, spectra, against nulls",
+    GraphOptions,
+    measure_graphs,
 )
 PROBES.add(
     "dynamics",

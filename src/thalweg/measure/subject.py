@@ -150,6 +150,12 @@ class Subject:
         """The fraction of the split that these examples are."""
         return self.examples / len(self.split)
 
+    def network(self, row: int) -> nn.Module:
+        """Return a copy of one of the networks, in evaluation mode."""
+        module = copy.deepcopy(self.cohort.module)
+        module.load_state_dict(self.cohort.state(row))
+        return module.eval()
+
     def batches(self, size: int = CHUNK) -> list[Batch]:
         """Return the examples in batches; the last may be smaller."""
         return [Batch(self.split, part, 0) for part in self.index.split(size)]
