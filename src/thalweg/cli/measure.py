@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast, get_args
 import typer
 
 from thalweg import api
+from thalweg.cli.masks import are_masks, measure_masks
 from thalweg.cli.networks import WHAT, FileModel, FileTask, load_network
 from thalweg.cli.output import print_json, print_table, prints_aside
 from thalweg.cli.parameters import Data, Json, Out, value
@@ -53,7 +54,7 @@ def measure(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Measure the curvature of the loss at a trained network, with errors."""
+    """Measure a trained network, by default the curvature of its loss; or a file of masks."""
     if matrix not in get_args(Curvature):
         raise InputError(f"--matrix {matrix}: must be one of {', '.join(get_args(Curvature))}")
     if examples is not None and (not isinstance(examples, int) or isinstance(examples, bool)):
@@ -63,17 +64,20 @@ def measure(
         options["top"] = top
     names = [name.strip() for name in probe.split(",")]
     with prints_aside():
-        loaded = load_network(what, model, task, out, data)
-        masks = None if mask is None else load_masks(mask, loaded.module)
-        found = run_probes(
-            curvature_of(
-                *(loaded.module, loaded.task, cast(Curvature, matrix), examples, split),
-                *(parameters or None, masks, seed),
-                origins=[loaded.origin],
-            ),
-            names,
-            options,
-        )
+        if names == ["graph"] and are_masks(what, model, task):
+            found = {"graph": measure_masks(Path(what), model, task, options, seed, data)}
+        else:
+            loaded = load_network(what, model, task, out, data)
+            masks = None if mask is None else load_masks(mask, loaded.module)
+            found = run_probes(
+                curvature_of(
+                    *(loaded.module, loaded.task, cast(Curvature, matrix), examples, split),
+                    *(parameters or None, masks, seed),
+                    origins=[loaded.origin],
+                ),
+                names,
+                options,
+            )
     if as_json:
         print_json(found[names[0]] if len(names) == 1 else found)
         return

@@ -77,9 +77,18 @@ def load_network(what: str, model: Any, task: Any, out: Path, data: Path | None)
         raise InputError(f"{path}: does not exist")
     if model is None or task is None:
         raise InputError(f"{path}: a file of weights needs --model and --task")
+    module, chosen = new_network(model, task, data)
+    load_state_dict(module, path)
+    return Loaded(module.eval(), chosen, {"model": model, "task": task}, Origin())
+
+
+def new_network(model: Any, task: Any, data: Path | None) -> tuple[nn.Module, Task]:
+    """Return a network that a file's tensors are for, with weights of its own, and its task.
+
+    Raises:
+        InputError: An unknown model or task, or a wrong option.
+    """
     name, options = split_name(task, "--task")
     chosen = load_task(name, options, data)
     name, options = split_name(model, "--model")
-    module = build_model(name, options, chosen.shape, chosen.outputs, 0, None)
-    load_state_dict(module, path)
-    return Loaded(module.eval(), chosen, {"model": model, "task": task}, Origin())
+    return build_model(name, options, chosen.shape, chosen.outputs, 0, None), chosen

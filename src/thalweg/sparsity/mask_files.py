@@ -76,6 +76,20 @@ def load_masks(path: str | Path, model: nn.Module | None = None) -> Masks:
     return masks
 
 
+def holds_masks(path: Path) -> bool:
+    """Return whether all tensors of a file are 0 or 1 everywhere, so that it is of masks and not of
+    weights.
+    """
+    try:
+        tensors = read_tensors(path)
+    except Exception:  # whoever reads it for what it is says what is wrong with it
+        return False
+    return isinstance(tensors, dict) and all(
+        isinstance(values, Tensor) and bool(((values == 0) | (values == 1)).all())
+        for values in tensors.values()
+    )
+
+
 def _checked(path: str | Path) -> Path:
     path = Path(path)
     check_suffix(path)

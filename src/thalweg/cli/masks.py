@@ -1,0 +1,62 @@
+"""Files of masks that a command measures, with no weights beside them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from thalweg.cli.networks import new_network
+from thalweg.errors import InputError
+from thalweg.measure.figures import Figures
+from thalweg.measure.graphs import graph_figures, mask_graphs, network_graphs
+from thalweg.measure.graphs.probe import GraphOptions
+from thalweg.sparsity import load_masks
+from thalweg.sparsity.mask_files import holds_masks
+from thalweg.tensor_files import SUFFIXES
+from thalweg.validation import validate
+
+
+def are_masks(what: str, model: Any, task: Any) -> bool:
+    """Return whether what is named is a file of masks: one that holds nothing but 0 and 1, or any
+    for which no network is named.
+    """
+    path = Path(what)
+    if path.suffix not in SUFFIXES or not path.exists():
+        return False
+    return (model is None and task is None) or holds_masks(path)
+
+
+def measure_masks(
+    path: Path, model: Any, task: Any, options: Mapping[str, Any], seed: int, data: Path | None
+) -> Figures:
+    """Return what the probe ``graph`` tells of a file of masks.
+
+    Args:
+        path: The file.
+        model: Name or table of the network they are for, to check them and to know the order of
+            its layers; or None.
+        task: Likewise of its task; None if and only if ``model`` is.
+        options: Of the probe.
+        seed: Of the random graphs.
+        data: Folder searched first for downloadable data sets.
+
+    Raises:
+        InputError: The file holds no masks, they do not fit the network, or a wrong option.
+    """
+    checked = validate(GraphOptions, options)
+    if checked.edge_keep is not None:
+        raise InputError(
+            f"edge_keep = {checked.edge_keep:g}: must be left out for a file of masks, which has "
+            "no weights to choose among"
+        )
+    if (model is None) != (task is None):
+        raise InputError(f"{path}: a file of masks goes with --model and --task, or with neither")
+    if model is None:
+        graphs = mask_graphs(load_masks(path))
+    else:
+        module, chosen = new_network(model, task, data)
+        masks = load_masks(path, module)
+        dense = {name: torch.ones_like(weight) for name, weight in module.named_parameters()}
+        graphs = network_graphs(module, chosen.shape, dense, masks)
+    return {**graph_figures(graphs, checked.nulls, seed), "seed": seed}
