@@ -104,15 +104,13 @@ class Points:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """Shares in [0, 1] by row and column, with the counts behind them.
+    """Shares in [0, 1] by row and column, with a line of text for each.
 
-    Cell (i, j) is centred at x = j, y = i; ``rows`` and ``columns`` are the names of i and j.
+    Cell (i, j) is centred at x = j, y = i; the axes' ticks name them.
     """
 
     shares: Sequence[Sequence[Number]]
-    counts: Sequence[Sequence[int]]
-    rows: Sequence[str]
-    columns: Sequence[str]
+    hover: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)

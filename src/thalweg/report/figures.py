@@ -450,6 +450,14 @@ def _confusion_chart(panel: Panel, member: ArmClasses) -> Chart:
         else "No example was confused."
     )
     known = [[None if math.isnan(v) else v for v in row] for row in shares.tolist()]
+    hover = [
+        [
+            f"true {true}, predicted {predicted}: {count:,} examples"
+            + ("" if share is None else f", {percent(share)} % of the row")
+            for predicted, count, share in zip(member.names, counts, own, strict=True)
+        ]
+        for true, counts, own in zip(member.names, member.counts.tolist(), known, strict=True)
+    ]
     names = [clipped(name, 14) for name in member.names]
     ticks = name_ticks(names)
     first, last = -0.5, len(names) - 0.5
@@ -462,7 +470,7 @@ def _confusion_chart(panel: Panel, member: ArmClasses) -> Chart:
         caption=worst,
         x=Axis("Predicted class", limits=(first, last), ticks=ticks),
         y=Axis("True class", limits=(last, first), ticks=ticks),
-        layers=(Heatmap(known, member.counts.tolist(), names, names),),
+        layers=(Heatmap(known, hover),),
         height=120 + 30 * min(max(len(names), 5), 20),
     )
 

@@ -202,18 +202,7 @@ def _errors(
 
 
 def _heatmap(heat: Heatmap) -> go.Heatmap:
-    rows = [html.escape(name, quote=False) for name in heat.rows]
-    columns = [html.escape(name, quote=False) for name in heat.columns]
-    small = len(rows) <= MOST_CELL_TEXTS
-    hover = [
-        [
-            f"true {row}, predicted {column}<br>"
-            + f"{count:,} examples"
-            + (f", {100 * share:.2f} % of the row" if share is not None else "")
-            for column, share, count in zip(columns, shares, counts, strict=True)
-        ]
-        for row, shares, counts in zip(rows, heat.shares, heat.counts, strict=True)
-    ]
+    small = len(heat.shares) <= MOST_CELL_TEXTS
     return go.Heatmap(
         z=[list(shares) for shares in heat.shares],
         zmin=0,
@@ -225,7 +214,7 @@ def _heatmap(heat: Heatmap) -> go.Heatmap:
         text=[[cell_text(share) if small else "" for share in row] for row in heat.shares],
         texttemplate="%{text}" if small else None,
         textfont={"size": 11},
-        customdata=hover,
+        customdata=[[html.escape(text, quote=False) for text in row] for row in heat.hover],
         hovertemplate="%{customdata}<extra></extra>",
         hoverongaps=False,
     )

@@ -7,13 +7,16 @@ from functools import partial
 import polars as pl
 
 from thalweg.report.arm_dots import arm_dots
+from thalweg.report.by_layer import layer_tables, layered
 from thalweg.report.charts import Axis, Chart, Line, cut, finite, log_ticks, padded
 from thalweg.report.densities import density_charts
 from thalweg.report.figure_table import figure_record, figure_table
 from thalweg.report.formats import number
 from thalweg.report.landscapes import landscape_charts, landscape_labels
 from thalweg.report.panels import Arm, Panel
+from thalweg.report.similarities import similarity_charts
 from thalweg.report.table import Table
+from thalweg.report.weights import weight_charts
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
 from thalweg.study.statistics import mean_interval
@@ -51,7 +54,9 @@ def measured_charts(results: StudyResults, panel: Panel) -> list[Chart]:
                 f"{probe}: {name.replace('_', ' ')}, {panel.title}",
             )
             charts += [chart] if chart else []
-    return [*charts, *density_charts(results, panel), *landscape_charts(results, panel)]
+    planes_and_spectra = [*density_charts(results, panel), *landscape_charts(results, panel)]
+    layers = [*weight_charts(results, panel), *similarity_charts(results, panel)]
+    return [*charts, *planes_and_spectra, *layers]
 
 
 def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:
@@ -109,7 +114,7 @@ def _line(own: pl.DataFrame, arm: Arm) -> Line | None:
 
 
 def measured_tables(results: StudyResults, panels: Sequence[Panel]) -> list[Table]:
-    """Return the table of all figures, if there are any."""
+    """Return the table of all figures, and those of figures by layer, if there are any."""
     shown = _shown(results)
     pairs = shown.select("probe", "name").unique(maintain_order=True).rows()
     records = [
@@ -121,11 +126,13 @@ def measured_tables(results: StudyResults, panels: Sequence[Panel]) -> list[Tabl
     ]
     note = "Mean over seeds ± half the 95 % Student t interval, at the arm's selected point."
     table = figure_table("measurements", "Measurements", note, records)
-    return [table] if records else []
+    return [*([table] if records else []), *layer_tables(results, panels)]
 
 
 def _shown(results: StudyResults) -> pl.DataFrame:
-    """Return the measured figures with a ``name`` for people, without the unconverged."""
+    """Return the measured figures with a ``name`` for people, without the unconverged and without
+    those that have a table by layer.
+    """
     keys = ["run", "arm", "point", "seed", "probe", "index"]
     flags = results.probes.filter(figure="converged").select(*keys, ok=pl.col("value") == 1)
     named = (
@@ -137,7 +144,9 @@ def _shown(results: StudyResults) -> pl.DataFrame:
     )
     return (
         results.probes.filter(
-            ~pl.col("figure").is_in([*ABOUT, *LINE]), pl.col("value").is_not_null()
+            ~pl.col("figure").is_in([*ABOUT, *LINE]),
+            ~pl.col("probe").is_in(layered(results)),
+            pl.col("value").is_not_null(),
         )
         .join(flags, on=keys, how="left", maintain_order="left")
         .filter(pl.col("ok").fill_null(True))

@@ -234,6 +234,6 @@ def _draw_heatmap(axes: Axes, heat: Heatmap) -> None:
     )
     shares = np.array([_numbers(list(row)) for row in heat.shares])
     axes.imshow(shares, cmap=scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-    if len(heat.rows) <= MOST_CELL_TEXTS:
+    if len(heat.shares) <= MOST_CELL_TEXTS:
         for (i, j), share in np.ndenumerate(shares):
             axes.text(j, i, cell_text(float(share)), ha="center", va="center", fontsize=8)
