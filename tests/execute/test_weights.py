@@ -1,4 +1,4 @@
-"""The probe of the weights on the runs of a study."""
+"""The probes of weights and of the likeness of layers on the runs of a study."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +28,7 @@ def results(tmp_path: Path, write_study: Write, run_here: Run) -> Results:
         arms={"plain": {}, "pruned": {"sparsity": pruned}},
         probes=[
             {"name": "weights", "tail": 0.1},
+            {"name": "similarity", "split": "test", "compared": 100},
             {"name": "weights", "label": "on the way", "when": "every:20", "arms": ["plain"]},
         ],
     )
@@ -93,3 +94,25 @@ def test_figures_along_a_training(results: Results) -> None:
     assert series["value"][0] == pytest.approx(first, rel=1e-6)
     assert series["value"].n_unique() == len(series)
     assert results.series().filter(pl.col("figure").is_in(["layer", "moved"])).is_empty()
+
+
+def test_layers_are_compared_and_all_of_it_is_in_the_report(results: Results) -> None:
+    for (_, label), found in results.load().grids.items():
+        if label == "similarity":
+            assert found["layer"] == ["relu 1", "output"]
+            likeness = np.array(found["cka"])
+            assert np.diag(likeness) == pytest.approx([1, 1])
+            assert likeness[0, 1] == pytest.approx(likeness[1, 0])
+            assert 0.1 < likeness[0, 1] < 1
+            assert found["compared"] == 100
+    page = results.report().path.read_text()
+    assert "Weights by layer" in page and "Features by layer" in page
+    folder = results.store.study_folder("study")
+    drawn = {path.stem.rpartition("-")[0] for path in folder.glob("figures/*.png")}
+    assert {"weights-digits-mlp", "cka-digits-mlp-similarity"} <= drawn
+    table = pl.read_csv(folder / "tables" / "weights.csv")
+    assert table.filter(arm="plain")["layer"].to_list() == LAYERS
+    assert table["flipped_mean"].is_between(0, 0.5).all()
+    figures = pl.read_csv(folder / "tables" / "similarity.csv")
+    separation = figures.filter(arm="plain")["class_separation_mean"]
+    assert 0 < separation[0] < separation[1] < 1

@@ -11,7 +11,7 @@ from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
 from thalweg.study.statistics import mean_interval
 
-SHOWN = 1e-3
+SHOWN = 0.01
 """A bin is on the axis where some arm has so large a share of its highest density."""
 
 
