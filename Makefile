@@ -45,6 +45,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.regression
 	$(BIN)/python -m benchmarks.regression --grid --rounds 2
 	$(BIN)/python -m benchmarks.rounds
+	$(BIN)/python -m benchmarks.graphs
 	$(BIN)/python -m benchmarks.hessian
 	$(BIN)/python -m benchmarks.eigenpairs
 	$(BIN)/python -m benchmarks.instruments

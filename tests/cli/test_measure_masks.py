@@ -45,7 +45,7 @@ def test_a_file_of_masks(thalweg: Run, masks: Masks, file: str, named: bool) -> 
     assert done.status == 0, done.stderr
     found = json.loads(done.stdout)
     expected = graph_figures(mask_graphs(masks), 3, 4)
-    assert found["layers"] == [*masks, "network"]
+    assert found["layer"] == [*masks, "network"]
     assert found["seed"] == 4
     for name in ("edges", "latapy", "clustering", "small_world", "robins_alexander_z"):
         for a, b in zip(found[name], expected[name], strict=True):

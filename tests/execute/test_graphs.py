@@ -8,6 +8,8 @@ from safetensors.torch import load_file
 
 from thalweg import Results
 from thalweg.measure.graphs import mask_graphs, measure_graph
+from thalweg.report.measurements import measured_tables
+from thalweg.report.panels import panels
 from thalweg.store import Store
 from thalweg.study import load_study
 
@@ -55,3 +57,10 @@ def test_runs_are_measured_by_their_masks(
     strongest = results.probes().filter(probe="strongest", arm="dense", seed=0)
     assert strongest.filter(figure="edges")["value"].to_list() == [153, 24, 177]
     assert not strongest["figure"].str.ends_with("_z").any()
+
+    loaded = results.load()
+    tables = {table.name: table for table in measured_tables(loaded, panels(loaded))}
+    assert len(tables["graph"].rows) == 2 * 3  # arms and graphs of the probe with nulls
+    rows = tables["graph"].frame.filter(layer="network", arm="pruned")
+    edges = [figure[2] for figure in (values("edges", arm="pruned", seed=seed) for seed in (0, 1))]
+    assert rows["edges_mean"].to_list() == [pytest.approx(sum(edges) / 2)]

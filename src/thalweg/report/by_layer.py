@@ -72,7 +72,40 @@ SIMILARITY = ByLayer(
     ("units",),
 )
 
-KINDS = (WEIGHTS, SIMILARITY)
+GRAPHS = ByLayer(
+    "graph",
+    "Graphs",
+    "Of each weight matrix, and last of the network as a whole. z is how many standard deviations "
+    "a figure lies above its mean in random graphs of the same degrees; that of a variance of "
+    "degrees, in those of as many edges.",
+    "nulls",
+    {
+        "edges": "edges",
+        "in_degree_variance_z": "variance of in-degrees, z",
+        "out_degree_variance_z": "variance of out-degrees, z",
+        "isolated": "isolated",
+        "assortativity": "assortativity",
+        "robins_alexander": "4·C₄/L₃",
+        "robins_alexander_z": "4·C₄/L₃, z",
+        "clustering": "clustering",
+        "clustering_z": "clustering, z",
+        "largest_weak": "largest component",
+        "path_length": "path length",
+        "small_world": "σ",
+        "delta_r": "Δ_r",
+        "delta_r_z": "Δ_r, z",
+    },
+    (
+        *("units", "in_degree_mean", "in_degree_variance", "in_degree_max"),
+        *("out_degree_mean", "out_degree_variance", "out_degree_max"),
+        *("power_law_exponent", "power_law_ratio", "latapy", "square_clustering"),
+        *("weak_components", "strong_components", "largest_strong", "diameter"),
+        *("sigma_1", "sigma_2", "delta_s", "assortativity_z", "latapy_z", "square_clustering_z"),
+        *("largest_weak_z", "path_length_z", "small_world_z", "sigma_2_z", "delta_s_z"),
+    ),
+)
+
+KINDS = (WEIGHTS, SIMILARITY, GRAPHS)
 
 
 def layered(results: StudyResults) -> list[str]:

@@ -19,8 +19,8 @@ def rows(figures: dict[str, object], null: str, layer: str) -> dict[str, list[fl
 def test_values_are_those_of_the_graphs() -> None:
     graphs = [Graph.bipartite("a", drawn(9, 7, 0.4)), Graph.recurrent("b", drawn(8, 8, 0.4))]
     found = graph_figures(graphs, 0, 0)
-    assert set(found) == {"layers", "kinds", "units", "edges", *MEASURES}
-    assert found["layers"] == ["a", "b"]
+    assert set(found) == {"layer", "kind", "units", "edges", *MEASURES}
+    assert found["layer"] == ["a", "b"]
     assert found["edges"] == [int(graph.blocks[0].links.sum()) for graph in graphs]
     for index, graph in enumerate(graphs):
         own = {name: found[name][index] for name in MEASURES}

@@ -15,6 +15,6 @@ def assortativity(graph: Graph) -> dict[str, float]:
     """
     targets, sources = graph.edges
     x, y = graph.out_degrees[sources], graph.in_degrees[targets]
-    if len(np.unique(x)) < 2 or len(np.unique(y)) < 2:
+    if not len(x) or np.ptp(x) == 0 or np.ptp(y) == 0:
         return {"assortativity": math.nan}
     return {"assortativity": float(np.corrcoef(x, y)[0, 1])}

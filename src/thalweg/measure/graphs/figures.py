@@ -28,7 +28,7 @@ def graph_figures(graphs: Sequence[Graph], nulls: int, seed: int) -> Figures:
         seed: Of the draws.
 
     Returns:
-        ``layers``, the graphs' names; ``kinds`` of them; ``units`` and ``edges``; by measure a list
+        ``layer``, the graphs' names, and their ``kind``, ``units`` and ``edges``; by measure a list
         of its value in each graph. With nulls: ``small_world``, σ = (C/⟨C⟩)/(L/⟨L⟩) of a recurrent
         graph with C its ``clustering``, L its ``path_length`` and ⟨·⟩ the mean over nulls of the
         same degrees (Humphries and Gurney, PLoS ONE 3 (2008)); for each measure ``NAME_z``, how
@@ -57,8 +57,8 @@ def graph_figures(graphs: Sequence[Graph], nulls: int, seed: int) -> Figures:
                 if NULL_OF.get(name, "degrees") == null:
                     scores.setdefault(f"{name}_z", []).append(row[-1])
     figures: Figures = {
-        "layers": [graph.name for graph in graphs],
-        "kinds": [graph.kind for graph in graphs],
+        "layer": [graph.name for graph in graphs],
+        "kind": [graph.kind for graph in graphs],
         "units": [graph.units for graph in graphs],
         "edges": [len(graph.edges[0]) for graph in graphs],
         **found,

@@ -77,12 +77,20 @@ class Graph:
     @cached_property
     def in_degrees(self) -> Integers:
         """How many edges lead to each unit, ``(units,)``."""
-        return np.bincount(self.edges[0], minlength=self.units)
+        found = np.zeros(self.units, np.int64)
+        for block in self.blocks:
+            first, count = block.first_target, block.links.shape[0]
+            found[first : first + count] += np.count_nonzero(block.links, axis=1)
+        return found
 
     @cached_property
     def out_degrees(self) -> Integers:
         """How many edges lead from each unit, ``(units,)``."""
-        return np.bincount(self.edges[1], minlength=self.units)
+        found = np.zeros(self.units, np.int64)
+        for block in self.blocks:
+            first, count = block.first_source, block.links.shape[1]
+            found[first : first + count] += np.count_nonzero(block.links, axis=0)
+        return found
 
     @property
     def receivers(self) -> NDArray[np.bool_]:

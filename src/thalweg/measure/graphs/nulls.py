@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from thalweg.measure.graphs.graph import Graph
 
-TRADES = 10
-"""Rounds in which every row trades once; how much of a matrix has changed stays level from the
-fourth on.
+TRADES = 20
+"""Rounds in which every row trades once. Of what a matrix shares with the one it began as, beyond
+what two independent draws share, each takes a quarter (at a density of 5 %) to a half.
 """
 
 Links = NDArray[np.bool_]
@@ -22,7 +22,7 @@ def same_degrees(graph: Graph, random: np.random.Generator) -> Graph:
     as in this one; among all such graphs uniformly, but for the finite number of trades.
 
     Two rows of a matrix keep what they share and deal out anew, at random, what only one of them
-    has; rows are paired anew 10 times (the curveball algorithm, all pairs of a round at once).
+    has; rows are paired anew 20 times (the curveball algorithm, all pairs of a round at once).
     Self-loops are edges like any other.
 
     Source: Strona et al., Nat. Commun. 5 (2014); Carstens, Berger and Strona, MethodsX 5 (2018).

@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from scipy.linalg import svdvals
+from numpy.typing import NDArray
+from scipy.linalg import eigh, svdvals
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
@@ -13,7 +14,12 @@ LEAST_DEGREE = 3
 """Below this mean degree of either side the bounds say nothing."""
 
 MOST_DENSE = 1500
-"""Rows or columns, whichever are fewer, up to which all singular values are computed."""
+"""Rows or columns, whichever are fewer, up to which dense matrices are decomposed."""
+
+LEAST_SQUARE = 1e-6
+"""σ₂²/σ₁² below which rounding in the squares would show: the singular values are then taken from
+the matrix itself, which takes longer.
+"""
 
 
 def spectrum(graph: Graph) -> dict[str, float]:
@@ -35,12 +41,7 @@ def spectrum(graph: Graph) -> dict[str, float]:
     links = links[links.any(1)][:, links.any(0)]
     if not links.size:
         return {"sigma_1": 0.0, "sigma_2": 0.0, "delta_s": math.nan, "delta_r": math.nan}
-    if min(links.shape) <= MOST_DENSE:
-        first, second = [*svdvals(links.astype(np.float64))[:2].tolist(), 0.0][:2]
-    else:
-        start = np.ones(min(links.shape))
-        sparse = csr_array(links, dtype=np.float64)
-        second, first = sorted(svds(sparse, 2, v0=start, return_singular_vectors=False).tolist())
+    first, second = _largest(links)
     degrees = [float(links.sum(axis).mean()) for axis in (0, 1)]
     defined = min(degrees) >= LEAST_DEGREE
     by_degree = sum(math.sqrt(degree - 1) for degree in degrees) if defined else math.nan
@@ -51,3 +52,21 @@ def spectrum(graph: Graph) -> dict[str, float]:
         "delta_s": by_value - second,
         "delta_r": by_degree - second,
     }
+
+
+def _largest(links: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the two largest singular values; the second is 0 where there is but one."""
+    fewer = min(links.shape)
+    if fewer == 1:
+        return math.sqrt(np.count_nonzero(links)), 0.0
+    if fewer > MOST_DENSE:
+        sparse, start = csr_array(links, dtype=np.float64), np.ones(fewer)
+        second, first = sorted(svds(sparse, 2, v0=start, return_singular_vectors=False).tolist())
+        return first, second
+    B = links.astype(np.float64)
+    squares = B @ B.T if len(B) == fewer else B.T @ B
+    ends = [fewer - 2, fewer - 1]
+    second, first = eigh(squares, eigvals_only=True, subset_by_index=ends).tolist()
+    if second < LEAST_SQUARE * first:
+        first, second = (value**2 for value in svdvals(B)[:2].tolist())
+    return math.sqrt(first), math.sqrt(second)
