@@ -1,38 +1,41 @@
 """The probes of weights and of the likeness of layers on the runs of a study."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from safetensors.numpy import load_file
+from tests.execute.conftest import one_core
 
-from thalweg import Results
+from thalweg import Results, Study
+from thalweg.execute import Progress
 from thalweg.models import build_model
 from thalweg.randomness import derive
-
-Run = Callable[..., Results]
-Write = Callable[..., Path]
+from thalweg.study import build_study
 
 LAYERS = ["layers.0.weight", "layers.1.weight", "all"]
 
 
-@pytest.fixture
-def results(tmp_path: Path, write_study: Write, run_here: Run) -> Results:
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     pruned = {"name": "imp", "keep": [0.5, 0.2], "controls": ["reinitialised"]}
-    study = write_study(
-        study={"name": "study", "seeds": 2},
-        model={"name": "mlp", "widths": [12]},
-        arms={"plain": {}, "pruned": {"sparsity": pruned}},
-        probes=[
+    table = {
+        "study": {"name": "study", "seeds": 2},
+        "task": {"name": "digits"},
+        "model": {"name": "mlp", "widths": [12]},
+        "optimizer": {"name": "sgd", "lr": 0.1},
+        "train": {"epochs": 2, "batch_size": 64},
+        "arms": {"plain": {}, "pruned": {"sparsity": pruned}},
+        "probes": [
             {"name": "weights", "tail": 0.1},
             {"name": "similarity", "split": "test", "compared": 100},
             {"name": "weights", "label": "on the way", "when": "every:20", "arms": ["plain"]},
         ],
-    )
-    return run_here(study, tmp_path / "out")
+    }
+    out = tmp_path_factory.mktemp("weights") / "out"
+    with one_core():
+        return Study(build_study(table)).run(out, jobs=1, progress=Progress(quiet=True))
 
 
 def initial(seed: int) -> dict[str, Any]:
