@@ -77,6 +77,16 @@ def test_several_probes_for_people(thalweg: Run, out: Path) -> None:
         assert text in done.stdout
 
 
+def test_many_figures_of_each_layer_are_a_table_on_its_side(thalweg: Run, out: Path) -> None:
+    done = thalweg("measure", "measured/a/0", "--out", out, "--probe", "weights")
+    assert done.status == 0, done.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.split()}
+    assert rows["layer"] == ["layers.0.weight", "layers.1.weight", "all"]
+    assert rows["count"] == ["768", "120", "888"]
+    assert {"median", "best", "stable_rank", "flipped", "moved"} <= set(rows)
+    assert "log10_counts" in done.stdout and "are printed with --json" in done.stdout
+
+
 @pytest.mark.parametrize(
     "file", ["plain.pt", "plain.pth", "plain.safetensors", "nested.pt", "parallel.pt", "pruned.pt"]
 )
@@ -129,6 +139,11 @@ BAD = [
     ("measure measured/a/0 --set steps", "--set steps: must be KEY=VALUE"),
     ("measure measured/a/0 --set stepz=3", "stepz: is no option of hessian (allowed: end,"),
     ("measure measured/a/0 --set tolerance=2", "tolerance = 2: must be less than 1"),
+    ("measure measured/a/0 --probe weights --set tail=1", "tail = 1: must be less than 1"),
+    (
+        "measure measured/a/0 --probe similarity --set compared=3",
+        "compared = 3: must be at least 4",
+    ),
     ("measure measured/a/0 --model mlp", "--model mlp: must be left out for a run"),
     ("measure measured/b/0", "b"),
     ("measure absent.pt --model mlp --task digits", "absent.pt: does not exist"),
