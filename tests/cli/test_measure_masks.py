@@ -79,6 +79,8 @@ BAD = [
     ("graph own.pt --set edge_keep=0.1", "edge_keep = 0.1: must be left out for a file of masks"),
     ("graph own.pt --set nulls=-1", "nulls = -1: must be at least 0"),
     ("graph own.pt --set nulss=1", "unknown key 'nulss'; did you mean 'nulls'?"),
+    ("graph own.pt --examples 10", "--examples: must be left out for a file of masks alone"),
+    ("graph own.pt --split test", "--split: must be left out for a file of masks alone"),
     ("graph own.pt --model rnn", "own.pt: a file of masks goes with --model and --task, or"),
     ("hessian own.pt", "own.pt: a file of weights needs --model and --task"),
 ]

@@ -65,6 +65,13 @@ def measure(
     names = [name.strip() for name in probe.split(",")]
     with prints_aside():
         if names == ["graph"] and are_masks(what, model, task):
+            curvature_only = {
+                **{"--matrix": matrix != "hessian", "--examples": examples is not None},
+                **{"--split": split != "train", "--parameters": parameters, "--mask": mask},
+            }
+            for key, given in curvature_only.items():
+                if given:
+                    raise InputError(f"{key}: must be left out for a file of masks alone")
             found = {"graph": measure_masks(Path(what), model, task, options, seed, data)}
         else:
             loaded = load_network(what, model, task, out, data)
