@@ -20,7 +20,7 @@ def test_products_are_those_of_the_matrix(
 ) -> None:
     """In batches of 10 the last of 37 examples' has 7."""
     monkeypatch.setattr(subject, "CHUNK", chunk)
-    monkeypatch.setattr("thalweg.measure.curvature.operator.CHUNK", chunk)
+    monkeypatch.setattr("thalweg.measure.curvature.operator.EXAMPLES", chunk)
     module, data = network(kind), task(kind)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     found = curvature_of(module, data, matrix, dtype=F64)

@@ -8,12 +8,16 @@ import torch
 from torch import Tensor
 
 from thalweg.errors import InputError
-from thalweg.measure.subject import CHUNK, Subject
+from thalweg.measure.subject import Subject
 from thalweg.sparsity.prunable import matching
 
 Curvature = Literal["hessian", "gauss_newton", "empirical_fisher"]
 """Whose products: the Hessian of the mean loss; its Gauss-Newton part, which is the Fisher matrix
 for cross-entropy; the mean outer product of the examples' own gradients."""
+
+EXAMPLES = 500
+"""Examples a product takes at a time: half those of a gradient, since the backward pass of a
+backward pass keeps two to three times as much."""
 
 ROWS = 32
 """Networks times directions that are computed together."""
@@ -114,7 +118,7 @@ class CurvatureOperator(Operator):
         """
         inside = self.project(V)
         at_once = max(1, ROWS // self.rows)
-        size = min(-(-self.subject.examples // batches), CHUNK)
+        size = min(-(-self.subject.examples // batches), EXAMPLES)
         found = []
         for batch in self.subject.batches(size):
             parts = []
