@@ -15,7 +15,7 @@ from thalweg.measure.figures import Figures
 from thalweg.measure.probes import run_probe
 from thalweg.measure.requests import Request
 from thalweg.measure.subject import Subject
-from thalweg.measure.watcher import Values, Watcher
+from thalweg.measure.watcher import Values, Watcher, without_diverged
 
 CONSTANT = ("examples", "seed")
 """Figures of a probe at rest that are the same at every look."""
@@ -67,9 +67,7 @@ class ProbeWatcher(Watcher):
         if not due:
             return
         cohort, request = training.cohort, self._request
-        W = training.oracle.viewed().clone()
-        for row in training.oracle.frozen:  # diverged; what is found of it is not reported
-            W[row] = self._initial[row]
+        W = without_diverged(training, training.oracle.viewed(), self._initial)
         subject = self._subject.moved(cohort, W)
         masks: list[Mapping[str, Tensor] | None] = [None] * cohort.rows
         if request.sample.masked and cohort.mask is not None:

@@ -12,6 +12,16 @@ Values = Mapping[str, Tensor]
 """Figures of a look by name: one a run ``(K,)``, or several ``(K, n)``."""
 
 
+def without_diverged(training: Training, W: Tensor, initial: Tensor) -> Tensor:
+    """Return a copy of weights ``(K, D)`` in which runs that have diverged are where they began:
+    what is not finite would spoil what is computed together. What is found of them is not reported.
+    """
+    W = W.clone()
+    for row in training.oracle.frozen:
+        W[row] = initial[row]
+    return W
+
+
 class Watcher(ABC):
     """Looks at the runs of a cohort while they train, and changes nothing of them.
 

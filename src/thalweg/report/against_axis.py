@@ -2,17 +2,7 @@
 
 import polars as pl
 
-from thalweg.report.charts import (
-    Axis,
-    Chart,
-    Line,
-    Number,
-    cut,
-    finite,
-    grid_ticks,
-    log_ticks,
-    padded,
-)
+from thalweg.report.charts import Axis, Chart, Line, Number, grid_ticks, padded, value_axis
 from thalweg.report.formats import number
 from thalweg.report.panels import Panel
 from thalweg.report.sensitivity import Sensitivity, axis_name, sensitivities
@@ -69,14 +59,8 @@ def _line(axis: str, curve: Sensitivity, own: pl.DataFrame) -> Line | None:
 def _chart(panel: Panel, axis: str, probe: str, figure: str, lines: list[Line]) -> Chart:
     name = ("largest eigenvalue" if figure == "eigenvalues" else figure).replace("_", " ")
     ticks = sorted({x for line in lines for x in line.x})
-    spread_x = ticks[0] > 0 and ticks[-1] > 10 * ticks[0]
-    means = finite(y for line in lines for y in line.y)
-    ends = [*means, *finite(e for line in lines for e in (*line.low, *line.high))]
-    spread = min(means) > 0 and max(means) > 10 * min(means)
-    limits = padded([e for e in ends if e > min(means) / 2] if spread else ends, spread)
-    shown = [
-        Line(x.label, x.style, x.x, x.y, cut(x.low, limits[0]), x.high, markers=True) for x in lines
-    ]
+    log = ticks[0] > 0 and ticks[-1] > 10 * ticks[0]
+    y, layers = value_axis(name.capitalize(), lines)
     words = "; ".join(
         f"{x.label} goes from {number(x.y[0])} at {number(x.x[0])} to {number(x.y[-1])} at "
         f"{number(x.x[-1])}"
@@ -89,10 +73,10 @@ def _chart(panel: Panel, axis: str, probe: str, figure: str, lines: list[Line]) 
         caption="",
         x=Axis(
             axis_name(axis).capitalize(),
-            spread_x,
-            padded(ticks, spread_x),
-            grid_ticks(ticks, spread_x),
+            log,
+            padded(ticks, log),
+            grid_ticks(ticks, log),
         ),
-        y=Axis(name.capitalize(), spread, limits, log_ticks(limits) if spread else None),
-        layers=tuple(shown),
+        y=y,
+        layers=layers,
     )

@@ -7,7 +7,7 @@ a line.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from thalweg.report.formats import clipped
 
@@ -240,6 +240,20 @@ def padded(values: Iterable[Number], log: bool = False, share: float = 0.06) -> 
     margin = share * (high - low) or 0.05 * abs(high) or 0.5
     low, high = low - margin, high + margin
     return (10**low, 10**high) if log else (low, high)
+
+
+def value_axis(title: str, lines: Sequence[Line]) -> tuple[Axis, tuple[Line, ...]]:
+    """Return the upright axis of lines with bands, logarithmic where they span more than a decade,
+    and the lines as they fit on it: a band may reach zero, a logarithmic axis cannot.
+    """
+    means = finite(y for line in lines for y in line.y)
+    log = min(means) > 0 and max(means) > 10 * min(means)
+    ends = [*means, *finite(e for line in lines for e in (*line.low, *line.high))]
+    limits = padded([end for end in ends if end > min(means) / 2] if log else ends, log)
+    axis = Axis(title, log, limits, log_ticks(limits) if log else None)
+    if not log:
+        return axis, tuple(lines)
+    return axis, tuple(replace(line, low=cut(line.low, limits[0])) for line in lines)
 
 
 def grid_ticks(values: Iterable[float], log: bool, most: int = 9) -> tuple[tuple[float, str], ...]:

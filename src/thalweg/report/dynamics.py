@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from thalweg.report.charts import Axis, Chart, Line, Style, cut, finite, log_ticks, padded
+from thalweg.report.charts import Axis, Chart, Line, Style, finite, padded, value_axis
 from thalweg.report.figure_table import figure_record, figure_table
 from thalweg.report.formats import count, duration, number
 from thalweg.report.panels import Arm, Panel
@@ -64,23 +64,14 @@ def _chart(panel: Panel, probe: str, name: str, own: pl.DataFrame) -> Chart | No
         for arm in panel.arms
         if (line := _line(arm, own.filter(arm=arm.name), width)) is not None
     ]
-    means = finite(y for line in lines for y in line.y)
-    if not means:
+    if not finite(y for line in lines for y in line.y):
         return None
     if name == "edge":
         ends = [min(line.x[0] for line in lines), max(line.x[-1] for line in lines)]
         style = Style(len(panel.arms), 2)
         lines.append(Line("threshold", style, ends, [1.0, 1.0], [None, None], [None, None]))
-        means.append(1.0)
-    log = min(means) > 0 and max(means) > 10 * min(means)
-    ends = [*means, *finite(e for line in lines for e in (*line.low, *line.high))]
-    limits = padded([e for e in ends if e > min(means) / 2] if log else ends, log)
-    if log:  # a band may reach zero, the axis cannot
-        lines = [
-            Line(x.label, x.style, x.x, x.y, cut(x.low, limits[0]), x.high, x.markers)
-            for x in lines
-        ]
     title = name.replace("_", " ")
+    y, layers = value_axis(title.capitalize(), lines)
     words = "; ".join(
         f"{x.label} ends at {number((finite(x.y) or [float('nan')])[-1])}" for x in lines
     )
@@ -90,8 +81,8 @@ def _chart(panel: Panel, probe: str, name: str, own: pl.DataFrame) -> Chart | No
         description=f"{title.capitalize()} along the training, by arm; {words}.",
         caption="",
         x=Axis("Step", limits=padded([x for line in lines for x in line.x])),
-        y=Axis(title.capitalize(), log, limits, log_ticks(limits) if log else None),
-        layers=tuple(lines),
+        y=y,
+        layers=layers,
     )
 
 

@@ -1,14 +1,13 @@
 """What probes have measured of the runs, on the page."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
 from thalweg.report.arm_dots import arm_dots
 from thalweg.report.by_layer import layer_tables, layered
-from thalweg.report.charts import Axis, Chart, Line, cut, finite, log_ticks, padded
+from thalweg.report.charts import Axis, Chart, Line, finite, padded, value_axis
 from thalweg.report.densities import density_charts
 from thalweg.report.figure_table import figure_record, figure_table
 from thalweg.report.formats import number
@@ -71,13 +70,7 @@ def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:
         ]
         if not lines:
             continue
-        means = finite(y for line in lines for y in line.y)
-        log = min(means) > 0 and max(means) > 10 * min(means)
-        ends = [*means, *finite(e for line in lines for e in (*line.low, *line.high))]
-        shown = [end for end in ends if end > min(means) / 2] if log else ends
-        limits = padded(shown, log)
-        if log:  # a band may reach zero, the axis cannot
-            lines = [replace(line, low=cut(line.low, limits[0])) for line in lines]
+        y, layers = value_axis("Loss", lines)
         words = "; ".join(f"{line.label} rises to {number(max(finite(line.y)))}" for line in lines)
         charts.append(
             Chart(
@@ -86,8 +79,8 @@ def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:
                 description=f"Loss along a line through the weights, by arm; {words}.",
                 caption="",
                 x=Axis("Step along the direction", limits=padded(lines[0].x)),
-                y=Axis("Loss", log, limits, log_ticks(limits) if log else None),
-                layers=tuple(lines),
+                y=y,
+                layers=layers,
             )
         )
     return charts

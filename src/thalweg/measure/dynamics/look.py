@@ -9,6 +9,7 @@ from torch import Tensor
 from thalweg.cohort import Cohort, GradientBackend, Training
 from thalweg.cohort.backend import Batch
 from thalweg.measure.subject import Subject
+from thalweg.measure.watcher import without_diverged
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,8 @@ class Look:
 
     @cached_property
     def subject(self) -> Subject:
-        """The training examples, at the weights of this look; of a run that has diverged, at those
-        it began with, since what is not finite would spoil what is computed together.
-        """
-        W = self.W.clone()
-        for row in self.training.oracle.frozen:
-            W[row] = self.shared.initial[row]
+        """The training examples, at the weights of this look."""
+        W = without_diverged(self.training, self.W, self.shared.initial)
         return self.shared.subject.moved(self.training.cohort, W)
 
     @cached_property
