@@ -89,10 +89,15 @@ def _chart(panel: Panel, probe: str, name: str, own: pl.DataFrame) -> Chart | No
 def _line(arm: Arm, own: pl.DataFrame, width: int) -> Line | None:
     by_run = (
         own.with_columns(bin=pl.col("step") // width)
-        .group_by("bin", "run")
+        .group_by("bin", "run", maintain_order=True)
         .agg(pl.col("step").mean(), pl.col("value").mean())
     )
-    rows = by_run.group_by("bin").agg(pl.col("step").mean(), "value").sort("bin").rows(named=True)
+    rows = (
+        by_run.group_by("bin", maintain_order=True)
+        .agg(pl.col("step").mean(), "value")
+        .sort("bin")
+        .rows(named=True)
+    )
     if not rows:
         return None
     intervals = [mean_interval(row["value"]) for row in rows]
