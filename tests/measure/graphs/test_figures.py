@@ -5,9 +5,10 @@ import math
 import networkx as nx
 import numpy as np
 import pytest
-from tests.measure.graphs.drawn import drawn
+from tests.measure.graphs.drawn import directed, drawn, undirected
 
-from thalweg.measure.graphs import MEASURES, Graph, graph_figures, measure_graph
+from thalweg.measure.graphs import MEASURES, Block, Graph, graph_figures, measure_graph
+from thalweg.measure.graphs.lattice import ring
 
 
 def rows(figures: dict[str, object], null: str, layer: str) -> dict[str, list[float]]:
@@ -19,12 +20,37 @@ def rows(figures: dict[str, object], null: str, layer: str) -> dict[str, list[fl
 def test_values_are_those_of_the_graphs() -> None:
     graphs = [Graph.bipartite("a", drawn(9, 7, 0.4)), Graph.recurrent("b", drawn(8, 8, 0.4))]
     found = graph_figures(graphs, 0, 0)
-    assert set(found) == {"layer", "kind", "units", "edges", *MEASURES}
+    counts = {"in_degree_counts", "out_degree_counts", "clustering_counts"}
+    fits = {"power_law_fit", "exponential_fit"}
+    assert set(found) == {"layer", "kind", "units", "edges", *MEASURES, *counts, *fits}
     assert found["layer"] == ["a", "b"]
     assert found["edges"] == [int(graph.blocks[0].links.sum()) for graph in graphs]
     for index, graph in enumerate(graphs):
         own = {name: found[name][index] for name in MEASURES}
         assert own == pytest.approx(measure_graph(graph), nan_ok=True)
+
+
+def test_histograms_count_the_units() -> None:
+    links = drawn(30, 20, 0.3)
+    blocks = (Block(links, first_target=20), Block(drawn(5, 30, 0.5), 50, 20))
+    graphs = [
+        Graph.bipartite("layer", links),
+        Graph.recurrent("state", links[:20]),
+        Graph("network", "network", 55, blocks),
+    ]
+    found = graph_figures(graphs, 0, 0)
+    of_targets, of_sources = links.sum(1), links.sum(0)
+    assert found["in_degree_counts"][0] == np.bincount(of_targets).tolist()
+    assert found["out_degree_counts"][0] == np.bincount(of_sources).tolist()
+    assert sum(found["in_degree_counts"][2]) == 35 and sum(found["out_degree_counts"][2]) == 50
+    local = nx.bipartite.latapy_clustering(undirected(graphs[0]))
+    expected, _ = np.histogram(list(local.values()), 100, (0, 1))
+    assert found["clustering_counts"][0] == expected.tolist()
+    arrows = directed(graphs[1])
+    arrows.remove_edges_from(list(nx.selfloop_edges(arrows)))
+    expected, _ = np.histogram(list(nx.clustering(arrows).values()), 100, (0, 1))
+    assert found["clustering_counts"][1] == expected.tolist()
+    assert found["clustering_counts"][2] == []
 
 
 def test_a_random_mask_is_like_its_nulls_and_a_block_is_not() -> None:
@@ -61,6 +87,28 @@ def test_a_ring_with_shortcuts_is_a_small_world() -> None:
     C, L = nulls["clustering"], nulls["path_length"]
     assert sigma[0] == pytest.approx((C[0] / C[1]) / (L[0] / L[1]), rel=1e-9)
     assert nulls["small_world"][2] < 1 < nulls["small_world"][3]
+    omega = found["small_world_omega"]
+    assert omega[0] < 0.1 < 0.5 < omega[1]
+    lattice = 3 * (8 - 2) / (4 * (8 - 1))  # the clustering of a ring of eight neighbours each
+    expected = L[1] / L[0] - C[0] / lattice
+    assert omega[0] == pytest.approx(expected, abs=0.02)  # some have seven or nine
+
+
+def test_a_lattice_is_its_own_ring() -> None:
+    lattice = nx.to_numpy_array(nx.watts_strogatz_graph(40, 6, 0)) > 0
+    graph = Graph.recurrent("lattice", lattice | np.eye(40, dtype=np.bool_))
+    assert np.array_equal(ring(graph).blocks[0].links, lattice)
+    found = graph_figures([graph], 10, 0)
+    nulls = rows(found, "degrees", "lattice")["path_length"]
+    assert found["small_world_omega"][0] == pytest.approx(nulls[1] / nulls[0] - 1)
+
+
+def test_a_ring_keeps_what_each_unit_receives() -> None:
+    links = drawn(25, 25, 0.4, 2)
+    np.fill_diagonal(links, False)
+    found = ring(Graph.recurrent("state", links)).blocks[0].links
+    assert sorted(found.sum(1)) == sorted(links.sum(1))
+    assert not found.diagonal().any()
 
 
 @pytest.mark.parametrize("links", [np.zeros((4, 5)), np.ones((4, 5)), np.eye(4)])

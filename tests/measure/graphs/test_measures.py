@@ -12,50 +12,22 @@ from hypothesis.extra.numpy import arrays
 from networkx.algorithms import bipartite
 from numpy.typing import NDArray
 from scipy.special import zeta
-from tests.measure.graphs.drawn import Links, directed, drawn, relabelled, undirected
+from tests.measure.graphs.drawn import (
+    GRAPHS,
+    LAYERS,
+    SQUARE,
+    Links,
+    close,
+    directed,
+    drawn,
+    relabelled,
+    undirected,
+)
 
-from thalweg.measure.graphs import MEASURES, Block, Graph, measure_graph, spectrum
+from thalweg.measure.graphs import MEASURES, Graph, measure_graph, spectrum
 from thalweg.measure.graphs.degree_fit import degree_fit
 
-
-def network() -> Graph:
-    """Four inputs, five recurrent units, three outputs."""
-    blocks = (
-        Block(drawn(5, 4, 0.5, 1), first_target=4),
-        Block(drawn(5, 5, 0.3, 2), first_target=4, first_source=4),
-        Block(drawn(3, 5, 0.4, 3), first_target=9, first_source=4),
-    )
-    return Graph("network", "network", 12, blocks)
-
-
-LAYERS = {
-    "dense": drawn(12, 9, 0.8),
-    "half": drawn(20, 31, 0.5, 1),
-    "sparse": drawn(40, 25, 0.08, 2),
-    "falling apart": drawn(30, 30, 0.03, 3),
-    "full": np.ones((4, 6), dtype=np.bool_),
-    "empty": np.zeros((3, 5), dtype=np.bool_),
-    "one edge": np.eye(3, 4, dtype=np.bool_) & (np.arange(4) == 1),
-    "one row": np.array([[True, False, True]]),
-    "one weight": np.ones((1, 1), dtype=np.bool_),
-    "disconnected": np.kron(np.eye(2, dtype=np.bool_), np.ones((3, 2), dtype=np.bool_)),
-}
-SQUARE = {
-    **{name: links for name, links in LAYERS.items() if links.shape[0] == links.shape[1]},
-    "half": drawn(24, 24, 0.5, 4),
-    "sparse": drawn(40, 40, 0.06, 5),
-    "empty": np.zeros((4, 4), dtype=np.bool_),
-    "loops alone": np.eye(4, dtype=np.bool_),
-}
-GRAPHS = [
-    *(pytest.param(Graph.bipartite(n, links), id=n) for n, links in LAYERS.items()),
-    *(pytest.param(Graph.recurrent(n, links), id=f"recurrent {n}") for n, links in SQUARE.items()),
-    pytest.param(network(), id="network"),
-]
-
-
-def close(found: float, expected: float) -> None:
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True)
+PATHS = ("path_length", "diameter", "closeness_max", "closeness_gini")
 
 
 def check_against_networkx(graph: Graph) -> None:
@@ -220,7 +192,10 @@ def test_the_order_of_the_units_does_not_matter(
     found, other = measure_graph(graph), measure_graph(relabelled(graph))
     if name == "falling apart":  # which of two equally large parts comes first may change
         for each in (found, other):
-            each["path_length"] = each["diameter"] = 0
+            each |= dict.fromkeys(PATHS, 0.0)
+    # The division into groups that is found depends on where the search begins.
+    assert found.pop("modularity") == pytest.approx(other.pop("modularity"), rel=0.1)
+    del found["communities"], other["communities"]
     assert found == pytest.approx(other, rel=1e-9, nan_ok=True)
 
 

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thalweg.measure.graphs.graph import Floats, Graph
 
@@ -25,25 +26,37 @@ def bipartite_clustering(graph: Graph) -> dict[str, float]:
     Source: Robins and Alexander, Comput. Math. Organ. Theory 10 (2004); Latapy, Magnien and Del
     Vecchio, Social Networks 30 (2008); Zhang et al., Physica A 387 (2008).
     """
-    B = graph.blocks[0].links.astype(np.float32)  # counts below 2²⁴ are exact
-    targets, sources = B.sum(1, dtype=np.float64), B.sum(0, dtype=np.float64)
-    of_targets, of_sources = (B @ B.T).astype(np.float64), (B.T @ B).astype(np.float64)
+    of_targets, of_sources = graph.shared
+    targets, sources = np.diagonal(of_targets), np.diagonal(of_sources)
+    B = graph.blocks[0].links.astype(np.float64)
     pairs = of_targets * (of_targets - 1) / 2
     cycles = (pairs.sum() - np.trace(pairs)) / 2
-    paths = float((targets - 1) @ (B.astype(np.float64) @ (sources - 1)))
-    latapy = np.concatenate([_latapy(of_targets, targets), _latapy(of_sources, sources)])
+    paths = float((targets - 1) @ (B @ (sources - 1)))
     square = np.concatenate(
         [_square(of_targets, targets, B @ sources), _square(of_sources, sources, B.T @ targets)]
     )
     return {
         "robins_alexander": 4 * float(cycles) / paths if paths else math.nan,
-        "latapy": float(latapy.mean()),
+        "latapy": float(local_clustering(graph).mean()),
         "square_clustering": float(square.mean()),
     }
 
 
-def _latapy(shared: Floats, degrees: Floats) -> Floats:
+def local_clustering(graph: Graph) -> Floats:
+    """Return the clustering of each unit, ``(units,)``: Latapy's of a bipartite graph, Fagiolo's of
+    a recurrent one. Empty for a network, of which neither is taken.
+    """
+    if graph.kind == "network":
+        return np.empty(0)
+    if graph.kind == "recurrent":
+        return _fagiolo(graph.blocks[0].links.astype(np.float32))
+    of_targets, of_sources = graph.shared
+    return np.concatenate([_latapy(of_sources), _latapy(of_targets)])
+
+
+def _latapy(shared: Floats) -> Floats:
     """Return the clustering of each unit of one side, given how many neighbours each two share."""
+    degrees = np.diagonal(shared)
     second = shared > 0
     np.fill_diagonal(second, False)
     union = degrees[:, None] + degrees - shared
@@ -76,12 +89,15 @@ def recurrent_clustering(graph: Graph) -> dict[str, float]:
 
     Source: Fagiolo, Phys. Rev. E 76 (2007).
     """
-    A = graph.blocks[0].links.astype(np.float32)
+    return {"clustering": float(local_clustering(graph).mean())}
+
+
+def _fagiolo(A: NDArray[np.float32]) -> Floats:
     np.fill_diagonal(A, 0)
     both = A + A.T
     triangles = ((both @ both) * both).sum(1, dtype=np.float64)
     degrees = both.sum(1, dtype=np.float64)
     mutual = (A * A.T).sum(1, dtype=np.float64)
     possible = 2 * (degrees * (degrees - 1) - 2 * mutual)
-    found = np.divide(triangles, possible, out=np.zeros_like(triangles), where=possible > 0)
-    return {"clustering": float(found.mean())}
+    found: Floats = np.divide(triangles, possible, out=np.zeros_like(triangles), where=possible > 0)
+    return found

@@ -1,21 +1,25 @@
 """Whether the degrees of a graph fall off like a power law or exponentially."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import brentq
 
-from thalweg.measure.graphs.graph import Graph, Integers
+from thalweg.measure.graphs.graph import Floats, Graph, Integers
 
 TERMS = 100
 """Terms of a sum that are added up one by one."""
 
-UNDEFINED = dict.fromkeys(("power_law_exponent", "power_law_ratio", "power_law_p"), math.nan)
+NAMES = (
+    *("power_law_exponent", "power_law_ratio", "power_law_p"),
+    *("power_law_distance", "exponential_distance"),
+)
 
 
 def degree_fit(graph: Graph) -> dict[str, float]:
-    """Return a power law fitted to the degrees k > 0, in- and out-degree together, and how it
-    compares with an exponential fitted to the same.
+    """Return a power law and an exponential fitted to the degrees k > 0, in- and out-degree
+    together, and how the two compare.
 
     Both are distributions of whole numbers from the smallest degree m on, fitted by maximum
     likelihood: p(k) = k^(−α)/ζ(α, m), and p(k) = (1 − e^(−λ))·e^(−λ(k − m)) with
@@ -24,29 +28,79 @@ def degree_fit(graph: Graph) -> dict[str, float]:
     - ``power_law_exponent`` is α;
     - ``power_law_ratio`` is Σℓ_i/(√n·σ(ℓ)): above 0 the power law is nearer, below 0 the
       exponential;
-    - ``power_law_p`` is the probability of a ratio at least so far from 0 if neither is nearer.
+    - ``power_law_p`` is the probability of a ratio at least so far from 0 if neither is nearer;
+    - ``power_law_distance`` and ``exponential_distance`` are the greatest differences between the
+      cumulative distribution of the degrees and that of the law (Kolmogorov and Smirnov).
 
     All are NaN where fewer than two different degrees occur. That one of two is nearer does not
-    say that it fits.
+    say that it fits; see `goodness_of_fit`.
 
     Source: Clauset, Shalizi and Newman, SIAM Review 51 (2009); Vuong, Econometrica 57 (1989).
     """
-    degrees = graph.in_degrees + graph.out_degrees
-    degrees = degrees[degrees > 0]
-    if len(np.unique(degrees)) < 2:
-        return dict(UNDEFINED)
+    degrees = positive_degrees(graph)
+    if not varies(degrees):
+        return dict.fromkeys(NAMES, math.nan)
     smallest = int(degrees.min())
     alpha, total = power_law(degrees)
-    rate = math.log1p(1 / (degrees.mean() - smallest))
-    power = -alpha * np.log(degrees / smallest) - math.log(total)
-    exponential = math.log(-math.expm1(-rate)) - rate * (degrees - smallest)
-    differences = power - exponential
+    rate = exponential(degrees)
+    differences = (
+        -alpha * np.log(degrees / smallest)
+        - math.log(total)
+        - math.log(-math.expm1(-rate))
+        + rate * (degrees - smallest)
+    )
     ratio = float(differences.sum()) / (math.sqrt(len(degrees)) * float(differences.std()))
     return {
         "power_law_exponent": alpha,
         "power_law_ratio": ratio,
         "power_law_p": math.erfc(abs(ratio) / math.sqrt(2)),
+        "power_law_distance": distance(degrees, power_law_shares),
+        "exponential_distance": distance(degrees, exponential_shares),
     }
+
+
+def positive_degrees(graph: Graph) -> Integers:
+    """Return the degrees above 0, in- and out-degree together."""
+    degrees = graph.in_degrees + graph.out_degrees
+    return degrees[degrees > 0]
+
+
+def varies(degrees: Integers) -> bool:
+    """Return whether there are two different ones, so that laws can be fitted."""
+    return len(degrees) > 0 and bool(np.ptp(degrees))
+
+
+Shares = Callable[[Integers, int], Floats]
+"""``(degrees, count)`` → the shares of m, m + 1, … under a law fitted to the degrees, ``(count,)``,
+m being the smallest of them.
+"""
+
+
+def power_law_shares(degrees: Integers, count: int) -> Floats:
+    alpha, total = power_law(degrees)
+    found: Floats = np.exp(-alpha * np.log1p(np.arange(count) / degrees.min())) / total
+    return found
+
+
+def exponential_shares(degrees: Integers, count: int) -> Floats:
+    rate = exponential(degrees)
+    found: Floats = -math.expm1(-rate) * np.exp(-rate * np.arange(count))
+    return found
+
+
+def distance(degrees: Integers, shares: Shares) -> float:
+    """Return the greatest difference between the cumulative distribution of degrees, at least two
+    of them different, and that of the law that fits them best.
+    """
+    above = degrees - degrees.min()
+    count = int(above.max()) + 1
+    observed = np.bincount(above, minlength=count) / len(degrees)
+    return float(np.abs((observed - shares(degrees, count)).cumsum()).max())
+
+
+def exponential(degrees: Integers) -> float:
+    """Return the λ that maximises the likelihood of at least two different degrees."""
+    return math.log1p(1 / float(degrees.mean() - degrees.min()))
 
 
 def power_law(degrees: Integers) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+import igraph
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -108,6 +109,22 @@ class Graph:
         targets, sources = self.edges
         ones = np.ones(len(targets), np.float32)
         return csr_array((ones, (targets, sources)), shape=(self.units, self.units))
+
+    @cached_property
+    def shared(self) -> tuple[Floats, Floats]:
+        """How many sources each two targets share, ``(targets, targets)``, and how many targets
+        each two sources, ``(sources, sources)``, of a graph of one weight matrix. Degrees are on
+        the diagonals.
+        """
+        B = self.blocks[0].links.astype(np.float32)  # counts below 2²⁴ are exact
+        return (B @ B.T).astype(np.float64), (B.T @ B).astype(np.float64)
+
+    @cached_property
+    def library(self) -> igraph.Graph:
+        """The same, directed, for igraph."""
+        targets, sources = self.edges
+        edges = np.column_stack((sources, targets))
+        return igraph.Graph(self.units, edges, directed=True)
 
     def _within(self, ranges: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:
         found = np.zeros(self.units, dtype=np.bool_)

@@ -41,7 +41,7 @@ def spectrum(graph: Graph) -> dict[str, float]:
     links = links[links.any(1)][:, links.any(0)]
     if not links.size:
         return {"sigma_1": 0.0, "sigma_2": 0.0, "delta_s": math.nan, "delta_r": math.nan}
-    first, second = _largest(links)
+    first, second = largest_values(links)
     degrees = [float(links.sum(axis).mean()) for axis in (0, 1)]
     defined = min(degrees) >= LEAST_DEGREE
     by_degree = sum(math.sqrt(degree - 1) for degree in degrees) if defined else math.nan
@@ -54,7 +54,7 @@ def spectrum(graph: Graph) -> dict[str, float]:
     }
 
 
-def _largest(links: NDArray[np.bool_]) -> tuple[float, float]:
+def largest_values(links: NDArray[np.bool_]) -> tuple[float, float]:
     """Return the two largest singular values; the second is 0 where there is but one."""
     fewer = min(links.shape)
     if fewer == 1:
