@@ -81,7 +81,8 @@ BAD = [
     ("graph own.pt --set nulss=1", "unknown key 'nulss'; did you mean 'nulls'?"),
     ("graph own.pt --examples 10", "--examples: must be left out for a file of masks alone"),
     ("graph own.pt --split test", "--split: must be left out for a file of masks alone"),
-    ("graph own.pt --model rnn", "own.pt: a file of masks goes with --model and --task, or"),
+    ("graph own.pt --model rnn", "the mask of 'rnn.weight_ih_l0' has shape (6, 8), but must have"),
+    ("graph own.pt --task digits", "--task digits: must go with --model"),
     ("hessian own.pt", "own.pt: a file of weights needs --model and --task"),
 ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from thalweg.cli.blank import fitting_network
 from thalweg.cli.networks import new_network
 from thalweg.errors import InputError
 from thalweg.measure.figures import Figures
@@ -17,13 +18,15 @@ from thalweg.tensor_files import SUFFIXES
 from thalweg.validation import validate
 
 
-def are_masks(what: str, model: Any, task: Any) -> bool:
-    """Return whether what is named is a file of masks: one that holds nothing but 0 and 1, or any
-    for which no network is named.
+def are_masks(what: str, model: Any, task: Any, prefer: str | None) -> bool:
+    """Return whether what is named is to be looked at as a file of masks: what is preferred, or one
+    that holds nothing but 0 and 1, or any for which no network is named.
     """
     path = Path(what)
     if path.suffix not in SUFFIXES or not path.exists():
         return False
+    if prefer is not None:
+        return prefer == "masks"
     return (model is None and task is None) or holds_masks(path)
 
 
@@ -36,7 +39,7 @@ def measure_masks(
         path: The file.
         model: Name or table of the network they are for, to check them and to know the order of
             its layers; or None.
-        task: Likewise of its task; None if and only if ``model`` is.
+        task: Likewise of its task; None if ``model`` is, or for one that the masks fit.
         options: Of the probe.
         seed: Of the random graphs.
         data: Folder searched first for downloadable data sets.
@@ -50,12 +53,15 @@ def measure_masks(
             f"edge_keep = {checked.edge_keep:g}: must be left out for a file of masks, which has "
             "no weights to choose among"
         )
-    if (model is None) != (task is None):
-        raise InputError(f"{path}: a file of masks goes with --model and --task, or with neither")
+    if model is None and task is not None:
+        raise InputError(f"--task {task}: must go with --model")
     if model is None:
         graphs = mask_graphs(load_masks(path))
     else:
-        module, chosen = new_network(model, task, data)
+        if task is None:
+            module, chosen = fitting_network(model, load_masks(path))
+        else:
+            module, chosen = new_network(model, task, data)
         masks = load_masks(path, module)
         dense = {name: torch.ones_like(weight) for name, weight in module.named_parameters()}
         graphs = network_graphs(module, chosen.shape, dense, masks)

@@ -15,6 +15,8 @@ from thalweg.errors import InputError
 from thalweg.measure import curvature_of
 from thalweg.measure import measure as run_probes
 from thalweg.measure.curvature.operator import Curvature
+from thalweg.measure.origin import Origin
+from thalweg.measure.probes import DATA_FREE
 from thalweg.sparsity import load_masks
 
 LONG_LINE = 8
@@ -32,6 +34,23 @@ def measure(
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="An option of the probes."),
+    ] = None,
+    edge_keep: Annotated[
+        Any,
+        typer.Option(
+            *("--edge-keep",),
+            parser=value,
+            metavar="F",
+            help="Edges of graph: this fraction of each weight matrix, the strongest.",
+        ),
+    ] = None,
+    prefer: Annotated[
+        str | None,
+        typer.Option(
+            "--prefer",
+            help="weights or masks: what graph looks at where both are there; weights then count "
+            "whether a mask keeps them or not.",
+        ),
     ] = None,
     matrix: Annotated[
         str, typer.Option("--matrix", help=f"{', '.join(get_args(Curvature))}.")
@@ -62,9 +81,12 @@ def measure(
     options = _options(set_ or [])
     if top is not None:
         options["top"] = top
+    if edge_keep is not None:
+        options["edge_keep"] = edge_keep
     names = [name.strip() for name in probe.split(",")]
+    _check_preference(prefer, names)
     with prints_aside():
-        if names == ["graph"] and are_masks(what, model, task):
+        if names == ["graph"] and are_masks(what, model, task, prefer):
             curvature_only = {
                 **{"--matrix": matrix != "hessian", "--examples": examples is not None},
                 **{"--split": split != "train", "--parameters": parameters, "--mask": mask},
@@ -74,13 +96,14 @@ def measure(
                     raise InputError(f"{key}: must be left out for a file of masks alone")
             found = {"graph": measure_masks(Path(what), model, task, options, seed, data)}
         else:
-            loaded = load_network(what, model, task, out, data)
+            loaded = load_network(what, model, task, out, data, {*names} <= {*DATA_FREE})
+            origin = _preferred(what, loaded.origin, prefer)
             masks = None if mask is None else load_masks(mask, loaded.module)
             found = run_probes(
                 curvature_of(
                     *(loaded.module, loaded.task, cast(Curvature, matrix), examples, split),
                     *(parameters or None, masks, seed),
-                    origins=[loaded.origin],
+                    origins=[origin],
                 ),
                 names,
                 options,
@@ -90,6 +113,20 @@ def measure(
         return
     for name, figures in found.items():
         _print(name, figures)
+
+
+def _check_preference(prefer: str | None, names: list[str]) -> None:
+    if prefer not in (None, "weights", "masks"):
+        raise InputError(f"--prefer {prefer}: must be weights or masks")
+    if prefer is not None and names != ["graph"]:
+        raise InputError(f"--prefer {prefer}: must go with --probe graph alone")
+
+
+def _preferred(what: str, origin: Origin, prefer: str | None) -> Origin:
+    """Return where a network comes from, without its masks where its weights are preferred."""
+    if prefer == "masks" and origin.masks is None:
+        raise InputError(f"--prefer masks: {what} has none")
+    return Origin() if prefer == "weights" else origin
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:

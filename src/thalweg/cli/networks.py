@@ -7,13 +7,14 @@ from typing import Annotated, Any
 import typer
 from torch import nn
 
+from thalweg.cli.blank import fitting_network
 from thalweg.cli.parameters import value
 from thalweg.data import Task, load_task
 from thalweg.errors import InputError
 from thalweg.execute.paths import RunOrigin
 from thalweg.export.trained import load_trained
 from thalweg.measure.origin import Origin
-from thalweg.measure.state_dicts import load_state_dict
+from thalweg.measure.state_dicts import load_state_dict, read_state_dict
 from thalweg.models import build_model
 from thalweg.spec import RunSpec
 from thalweg.spec.named import split_name
@@ -57,8 +58,18 @@ class Loaded:
     origin: Origin
 
 
-def load_network(what: str, model: Any, task: Any, out: Path, data: Path | None) -> Loaded:
+def load_network(
+    what: str, model: Any, task: Any, out: Path, data: Path | None, blank: bool = False
+) -> Loaded:
     """Load the network of a run, or of a file of weights.
+
+    Args:
+        what: As the command line names it.
+        model: Name or table of a file's network; None for a run.
+        task: Likewise of its task.
+        out: Results folder.
+        data: Folder searched first for downloadable data sets.
+        blank: Whether a file's task may be left out, because none of its examples is looked at.
 
     Raises:
         InputError: There is no such run or file, or it does not hold such a network.
@@ -75,9 +86,13 @@ def load_network(what: str, model: Any, task: Any, out: Path, data: Path | None)
         return Loaded(trained.module, trained.task, made_of, origin)
     if not path.exists():
         raise InputError(f"{path}: does not exist")
-    if model is None or task is None:
-        raise InputError(f"{path}: a file of weights needs --model and --task")
-    module, chosen = new_network(model, task, data)
+    if model is None or (task is None and not blank):
+        needed = "--model" if blank else "--model and --task"
+        raise InputError(f"{path}: a file of weights needs {needed}")
+    if task is None:
+        module, chosen = fitting_network(model, read_state_dict(path))
+    else:
+        module, chosen = new_network(model, task, data)
     load_state_dict(module, path)
     return Loaded(module.eval(), chosen, {"model": model, "task": task}, Origin())
 

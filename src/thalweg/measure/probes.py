@@ -195,6 +195,9 @@ PROBES.add(
     measure_dynamics,
 )
 
+DATA_FREE = ("graph", "weights")
+"""Probes that look at no example."""
+
 
 def check_options(
     name: str, options: Mapping[str, Any], path: str = "", also: Sequence[str] = ()
