@@ -3,7 +3,7 @@
 import shlex
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -183,17 +183,19 @@ class Study:
         from thalweg.report.panels import selected_runs  # Matplotlib takes long to import
 
         chosen = selected_runs(read_results(store, plan.name))
-        specs = [spec for spec in plan.specs if spec.id in chosen]
-        asked = [(request, ids & chosen) for request, ids in _asked(plan, "selected")]
+        asked = _asked(plan, "selected", chosen)
+        specs = [spec for spec in plan.specs if any(spec.id in ids for _, ids in asked)]
         execute(specs, store, resources, view, asked)
         with use_threads(resources.threads * resources.jobs):
             measure_runs(specs, asked, store, resources.data, view)
 
 
-def _asked(plan: StudyPlan, runs: str = "") -> list[tuple[Request, set[str]]]:
+def _asked(
+    plan: StudyPlan, runs: str = "", among: Container[str] | None = None
+) -> list[tuple[Request, set[str]]]:
     """Return the study's measurements, of all runs or of those that are selected alone."""
     return [
-        (request, plan.measured(request))
+        (request, plan.measured(request, among))
         for request in plan.probes
         if runs in ("", request.sample.runs)
     ]

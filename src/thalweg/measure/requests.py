@@ -13,7 +13,7 @@ from thalweg.errors import InputError
 from thalweg.measure.curvature.operator import Curvature
 from thalweg.measure.dynamics.options import usual_moments
 from thalweg.measure.moments import Moments
-from thalweg.measure.probes import check_options
+from thalweg.measure.probes import DATA_FREE, check_options
 from thalweg.validation import Options, validate
 
 
@@ -58,6 +58,11 @@ class Request:
     sample: SampleOptions
     options: Options
     when: Moments | None = None
+
+    @property
+    def every_round(self) -> bool:
+        """Whether it is of each round of pruning, and not of the last alone."""
+        return self.name in DATA_FREE and self.when is None
 
     def canonical(self) -> dict[str, Any]:
         """Return all that its figures depend on as plain values."""

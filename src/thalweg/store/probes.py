@@ -17,7 +17,9 @@ def probe_figures(record: Mapping[str, Any], store: Store) -> dict[Measured, dic
     """Return what the probes of a study, whose record is given, have left."""
     return {
         (run_id, label): figures
-        for run_id in dict.fromkeys(entry["run"] for entry in record["runs"])
+        for run_id in dict.fromkeys(
+            entry["run"] for entry in [*record["runs"], *record.get("rounds", [])]
+        )
         for label, file in record.get("probes", {}).items()
         if file.endswith(".json")  # the others are series
         if (figures := store.run(run_id).figures(file)) is not None
@@ -44,11 +46,13 @@ def probe_rows(
 
 
 def grids(figures: Mapping[Measured, Mapping[str, Any]]) -> dict[Measured, dict[str, Any]]:
-    """Return the figures of which one is a list of lists, which no row holds."""
+    """Return the figures of which one is a list of lists or of names, which no row holds."""
     return {
         measured: dict(found)
         for measured, found in figures.items()
-        if any(map(_nested, found.values()))
+        if any(
+            isinstance(each, list) and (_nested(each) or _texts(each)) for each in found.values()
+        )
     }
 
 
@@ -65,8 +69,8 @@ def _texts(value: Sequence[Any]) -> bool:
     return any(isinstance(each, str) for each in value)
 
 
-def _nested(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(each, list) for each in value)
+def _nested(value: Sequence[Any]) -> bool:
+    return any(isinstance(each, list) for each in value)
 
 
 def _row(figure: str, index: int | None, value: Any) -> Row:

@@ -176,7 +176,8 @@ class StudyResults:
         probes: See `PROBES`.
         series: See `SERIES`.
         grids: All figures of the probes that leave lists of lists (the loss on a plane, the nodes
-            of a quadrature), by run and the probe's label.
+            of a quadrature) or of names (of layers), by run and the probe's label. Of probes that
+            look at the weights alone, of the runs in `rounds` too.
     """
 
     name: str

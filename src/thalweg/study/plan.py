@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -119,14 +119,22 @@ class StudyPlan:
         every = (s for point in self.points for spec in point.specs for s in spec.lineage)
         return list({spec.id: spec for spec in every}.values())
 
-    def measured(self, request: Request) -> set[str]:
-        """Return the ids of the runs that a measurement is of, as far as the study alone tells."""
+    def measured(self, request: Request, among: Container[str] | None = None) -> set[str]:
+        """Return the ids of the runs that a measurement is of: of networks pruned by rounds the
+        last, or all from the dense one on.
+
+        Args:
+            request: The measurement.
+            among: Ids of the runs of the arms that come into question; None for all.
+        """
         patterns = request.sample.arms or ["*"]
         return {
-            spec.id
+            each.id
             for point in self.points
             if any(fnmatchcase(point.arm, pattern) for pattern in patterns)
             for spec in point.specs
+            if among is None or spec.id in among
+            for each in (spec.lineage if request.every_round else [spec])
         }
 
     def toml(self) -> str:
