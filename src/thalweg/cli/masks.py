@@ -55,6 +55,8 @@ def measure_masks(
         )
     if model is None and task is not None:
         raise InputError(f"--task {task}: must go with --model")
+    if model is None and checked.convolutions == "unrolled":
+        raise InputError('convolutions = "unrolled": needs --model, which says what is unrolled')
     if model is None:
         graphs = mask_graphs(load_masks(path))
     else:
@@ -64,5 +66,6 @@ def measure_masks(
             module, chosen = new_network(model, task, data)
         masks = load_masks(path, module)
         dense = {name: torch.ones_like(weight) for name, weight in module.named_parameters()}
-        graphs = network_graphs(module, chosen.shape, dense, masks)
+        how = checked.convolutions
+        graphs = network_graphs(module, chosen.shape, dense, masks, convolutions=how)
     return {**graph_figures(graphs, checked.nulls, seed), "seed": seed}

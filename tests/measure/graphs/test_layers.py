@@ -1,5 +1,7 @@
 """From tensors to graphs: which units there are, and which edges."""
 
+from itertools import product
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from tests.measure.graphs.drawn import directed
 from torch import Tensor, nn
 
 from thalweg.errors import InputError
-from thalweg.measure.graphs import Graph, mask_graphs, network_graphs
+from thalweg.measure.graphs import Graph, mask_graphs, network_graphs, unrolled
 from thalweg.models import build_model
 from thalweg.sparsity import prune
 from thalweg.sparsity.connectivity import connectivity
@@ -48,6 +50,58 @@ def test_lenet5_is_joined_by_channels() -> None:
     reached = nx.descendants(directed(found["network"]), 0)  # of the only input
     counted = connectivity(module, IMAGE, masks).total
     assert len(reached) == counted.units - counted.dead < counted.units
+
+
+def test_lenet5_unrolled_has_the_places_that_depend_on_each_other() -> None:
+    module = build_model("lenet5", {}, IMAGE, 10, 0, None)
+    masks = prune(module, target=0.8)
+    graphs = network_graphs(module, IMAGE, weights_of(module), masks, convolutions="unrolled")
+    found = by_name(graphs)
+    first = found["conv1.weight"].blocks[0].links
+    second = found["conv2.weight"].blocks[0].links
+    assert (first.shape, second.shape) == ((6 * 12 * 12, 784), (16 * 4 * 4, 6 * 12 * 12))
+    assert found["network"].units == 784 + 864 + 256 + 120 + 84 + 10
+    # Each place is read by its window: the kernel at four places, in all that the mask keeps.
+    for links, name, side in ((first, "conv1", 28), (second, "conv2", 12)):
+        kept = masks[f"{name}.weight"].numpy()
+        for channel, row, column in ((0, 0, 0), (len(kept) - 1, 2, 3), (2, 3, 1)):
+            expected = np.zeros((kept.shape[1], side, side), np.bool_)
+            for down, across in product((0, 1), repeat=2):
+                at = expected[:, 2 * row + down :, 2 * column + across :][:, :5, :5]
+                at |= kept[channel]
+            size = round((len(links) / len(kept)) ** 0.5)
+            target = (channel * size + row) * size + column
+            assert np.array_equal(links[target], expected.ravel())
+
+
+def test_padding_and_strides_are_unrolled() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(2, 3, 3, stride=2, padding=1), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten()
+    )
+    module.append(nn.Linear(12, 2))
+    weights = {
+        name: (torch.rand_like(weight) < 0.3) * torch.rand_like(weight)
+        for name, weight in weights_of(module).items()
+    }
+    found = network_graphs(module, (2, 8, 8), weights, convolutions="unrolled")
+    links = by_name(found)["0.weight"].blocks[0].links
+    # What the derivatives of an output without activations depend on.
+    chain = nn.Sequential(module[0], module[2], module[3]).double()
+    chain.load_state_dict({n: w for n, w in weights.items() if n.startswith("0.")})
+    derivatives = torch.autograd.functional.jacobian(
+        lambda x: chain(x)[0], torch.zeros(1, 2, 8, 8, dtype=torch.float64)
+    )
+    assert np.array_equal(links, derivatives.reshape(12, 128).numpy() != 0)
+
+
+def test_what_cannot_be_unrolled_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = build_model("lenet5", {}, IMAGE, 10, 0, None)
+    monkeypatch.setattr(unrolled, "MOST_PLACES", 1000)
+    with pytest.raises(InputError, match=r"'conv1\.weight' leads from 784 places to 864, more"):
+        network_graphs(module, IMAGE, weights_of(module), convolutions="unrolled")
+    branched = nn.Bilinear(3, 3, 2)
+    with pytest.raises(InputError, match="no chain"):
+        network_graphs(branched, (3,), weights_of(branched), convolutions="unrolled")
 
 
 def test_a_recurrent_network_hangs_together() -> None:

@@ -32,11 +32,10 @@ def betweenness(graph: Graph) -> Floats:
     pairs = (graph.units - 1) * (graph.units - 2)
     if pairs <= 0:
         return np.empty(0)
-    links = graph.library
-    if graph.kind != "recurrent":
-        links, pairs = links.as_undirected(mode="collapse"), pairs / 2
-    found: Floats = np.array(links.betweenness()) / pairs
-    return found
+    if graph.kind == "recurrent":
+        return np.array(graph.library.betweenness()) / pairs
+    plain = graph.library.as_undirected(mode="collapse")
+    return 2 * np.array(plain.betweenness()) / pairs
 
 
 def pagerank(graph: Graph) -> Floats:
