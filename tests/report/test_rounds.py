@@ -184,12 +184,16 @@ def test_overlap_against_sets(tickets, tmp_path):
     ):
         masks[run] = stream.random(50) < 0.5
         path = tmp_path / f"{run.replace('/', '-')}.safetensors"
-        save_masks(path, {"weight": torch.from_numpy(masks[run])})
+        save_masks(path, {"weight": torch.from_numpy(masks[run]).view(5, 10)})
         tickets.masks[run] = path
 
     def index(first, second):
         a, b = (set(np.flatnonzero(masks[run])) for run in (first, second))
         return len(a & b) / len(a | b)
+
+    def apart(first, second):  # of outputs, which keep their order
+        a, b = (masks[run].reshape(5, 10) for run in (first, second))
+        return ((a ^ b).sum(1) / (a | b).sum(1)).mean()
 
     try:
         measured = overlaps(tickets, found(tickets))
@@ -202,12 +206,20 @@ def test_overlap_against_sets(tickets, tmp_path):
         ("imp", 2, "imp random"),
     ]
     seeds = [(a, b) for a in range(4) for b in range(a + 1, 4)]
-    assert measured[1].jaccard == tuple(index(f"imp/2/{a}", f"imp/2/{b}") for a, b in seeds)
-    assert measured[3].jaccard == tuple(index(f"imp/2/{s}", f"imp random/2/{s}") for s in range(4))
+    between_arms = [(f"imp/2/{seed}", f"imp random/2/{seed}") for seed in range(4)]
+    figures = measured[1].figures
+    assert figures["jaccard"] == tuple(index(f"imp/2/{a}", f"imp/2/{b}") for a, b in seeds)
+    figures = measured[3].figures
+    assert figures["jaccard"] == tuple(index(*pair) for pair in between_arms)
+    assert figures["hamming"] == tuple((masks[a] ^ masks[b]).mean() for a, b in between_arms)
+    assert figures["topology"] == pytest.approx([apart(*pair) for pair in between_arms[:3]])
     table = overlap_table(measured)
     assert table.frame["pairs"].to_list() == [6, 6, 6, 4]
     assert table.frame["jaccard_mean"].to_list() == pytest.approx(
-        [np.mean(o.jaccard) for o in measured]
+        [np.mean(o.figures["jaccard"]) for o in measured]
     )
+    assert table.frame["topology"][3] == pytest.approx(np.mean(figures["topology"]))
+    assert all(0.45 < chance < 0.55 for chance in table.frame["hamming_chance"])
+    assert all(0.5 < chance < 0.8 for chance in table.frame["topology_chance"])
     assert [row[5] for row in table.rows] == ["its other seeds"] * 3 + ["imp random"]
     assert all(0.2 < chance < 0.5 for chance in table.frame["chance"])

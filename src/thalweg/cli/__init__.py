@@ -15,6 +15,7 @@ from thalweg.cli import (
     inspect,
     lr_find,
     measure,
+    overlap,
     prune,
     run,
     sweep,
@@ -37,6 +38,7 @@ app.command()(inspect.query)
 app.command()(inspect.report)
 app.command()(measure.measure)
 app.command()(connect.connect)
+app.command()(overlap.overlap)
 app.command()(export.export)
 app.command("list")(catalogue.list_names)
 app.command()(catalogue.doctor)

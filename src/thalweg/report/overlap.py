@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import isclose
+from math import isclose, isnan
 from pathlib import Path
 from statistics import fmean
 
@@ -14,8 +14,12 @@ from thalweg.report.rounds import Pruning, Round, kept_text
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.sparsity import load_masks
 from thalweg.sparsity.masks import Masks
-from thalweg.sparsity.overlap import chance_jaccard, jaccard, pairwise_overlap
+from thalweg.sparsity.overlap import Overlaps, pairwise_overlap
+from thalweg.sparsity.topology import chance_topology_distance, topology_distance
 from thalweg.store.results import StudyResults
+
+MATCHED = 3
+"""Pairs whose units are matched for the topology distance."""
 
 ALIKE = 0.01
 """Relative difference up to which two arms keep the same fraction: scopes round differently."""
@@ -29,15 +33,16 @@ class Overlap:
         pruning: An arm.
         round: One of its rounds.
         other: The arm it is compared with, seed by seed; None for its own other seeds.
-        jaccard: Index of each pair, see `thalweg.sparsity.overlap`.
-        chance: What chance alone would make of each.
+        pairs: How many.
+        figures: Of each pair, by column; see `thalweg.sparsity.overlap`. The topology distance,
+            which takes long, is of the first three alone.
     """
 
     pruning: Pruning
     round: Round
     other: Pruning | None
-    jaccard: tuple[float, ...]
-    chance: tuple[float, ...]
+    pairs: int
+    figures: dict[str, tuple[float, ...]]
 
 
 def overlaps(results: StudyResults, found: Sequence[Pruning]) -> list[Overlap]:
@@ -51,7 +56,7 @@ def overlaps(results: StudyResults, found: Sequence[Pruning]) -> list[Overlap]:
             seeds = {run["seed"]: run for run in two.runs}
             pairs = [(run, seeds[run["seed"]]) for run in one.runs if run["seed"] in seeds]
             compared.append(_between_arms(shelf, first, one, second, pairs))
-    return [overlap for overlap in compared if overlap.jaccard]
+    return [overlap for overlap in compared if overlap.pairs]
 
 
 def overlap_table(found: Sequence[Overlap]) -> Table:
@@ -62,11 +67,11 @@ def overlap_table(found: Sequence[Overlap]) -> Table:
             "round": overlap.round.number,
             "kept": overlap.round.kept,
             "other": None if overlap.other is None else overlap.other.arm.name,
-            "pairs": len(overlap.jaccard),
-            "jaccard_mean": fmean(overlap.jaccard),
-            "jaccard_min": min(overlap.jaccard),
-            "jaccard_max": max(overlap.jaccard),
-            "chance": fmean(overlap.chance),
+            "pairs": overlap.pairs,
+            "jaccard_mean": fmean(overlap.figures["jaccard"]),
+            "jaccard_min": min(overlap.figures["jaccard"]),
+            "jaccard_max": max(overlap.figures["jaccard"]),
+            **{name: _mean(overlap.figures[name]) for name in _MEANS},
         }
         for overlap in found
     ]
@@ -79,18 +84,37 @@ def overlap_table(found: Sequence[Overlap]) -> Table:
         Column("Jaccard index", lambda row: f"{row['jaccard_mean']:.3f}"),
         Column("range", lambda row: f"{row['jaccard_min']:.3f} to {row['jaccard_max']:.3f}"),
         Column("by chance", lambda row: f"{row['chance']:.3f}"),
+        Column("Hamming distance", lambda row: f"{row['hamming']:.3f}"),
+        Column("by chance", lambda row: f"{row['hamming_chance']:.3f}"),
+        Column("topology distance", lambda row: _text(row["topology"])),
+        Column("by chance", lambda row: _text(row["topology_chance"])),
     ]
     return build_table(
         "mask-overlap",
         "Overlap of masks",
-        "Of the weights that either of two masks keeps, the share that both keep: between the "
-        "seeds of an arm, and, at the same seed, between arms that keep the same fraction. By "
-        "chance is what random masks with the same number of weights in every layer come to.",
+        "Between the seeds of an arm, and, at the same seed, between arms that keep the same "
+        "fraction. Jaccard index: of the weights that either of two masks keeps, the share that "
+        "both keep. Hamming distance: the share of all weights that one keeps and the other does "
+        "not. Topology distance: by how much what a unit reads differs, once the hidden units are "
+        "put in the order in which it differs least; of the first three pairs. By chance is what "
+        "random masks with the same number of weights in every layer come to.",
         records,
         _SCHEMA,
         columns,
     )
 
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Return a mean; None where it is undefined, as the topology distance may be."""
+    mean = fmean(values)
+    return None if isnan(mean) else mean
+
+
+def _text(mean: float | None) -> str:
+    return "—" if mean is None else f"{mean:.3f}"
+
+
+_MEANS = ("chance", "hamming", "hamming_chance", "topology", "topology_chance")
 
 _SCHEMA = {
     **KEY_SCHEMA,
@@ -101,7 +125,7 @@ _SCHEMA = {
     "jaccard_mean": pl.Float64,
     "jaccard_min": pl.Float64,
     "jaccard_max": pl.Float64,
-    "chance": pl.Float64,
+    **dict.fromkeys(_MEANS, pl.Float64),
 }
 
 
@@ -122,10 +146,8 @@ class _Shelf:
 
 def _between_seeds(shelf: _Shelf, pruning: Pruning, each: Round) -> Overlap:
     masks = [mask for run in each.runs if (mask := shelf.masks(run)) is not None]
-    if len(masks) < 2:
-        return Overlap(pruning, each, None, (), ())
-    found, chance = pairwise_overlap(masks)
-    return Overlap(pruning, each, None, tuple(found.tolist()), tuple(chance.tolist()))
+    found = [pairwise_overlap(masks)] if masks else []
+    return _overlap(pruning, each, None, found, [*combinations(masks, 2)])
 
 
 def _between_arms(
@@ -142,13 +164,27 @@ def _between_arms(
         and (b := shelf.masks(second)) is not None
         and _shapes(a) == _shapes(b)
     ]
-    return Overlap(
-        pruning,
-        each,
-        other,
-        tuple(jaccard(a, b) for a, b in found),
-        tuple(chance_jaccard(a, b) for a, b in found),
-    )
+    return _overlap(pruning, each, other, [pairwise_overlap(pair) for pair in found], found)
+
+
+def _overlap(
+    pruning: Pruning,
+    each: Round,
+    other: Pruning | None,
+    found: Sequence[Overlaps],
+    pairs: Sequence[tuple[Masks, Masks]],
+) -> Overlap:
+    some = pairs[:MATCHED]
+    figures = {
+        "jaccard": [value for own in found for value in own.jaccard.tolist()],
+        "chance": [value for own in found for value in own.chance_jaccard.tolist()],
+        "hamming": [value for own in found for value in own.hamming.tolist()],
+        "hamming_chance": [value for own in found for value in own.chance_hamming.tolist()],
+        "topology": [topology_distance(*pair) for pair in some],
+        "topology_chance": [chance_topology_distance(*pair) for pair in some[:1]],
+    }
+    by_name = {name: tuple(values) for name, values in figures.items()}
+    return Overlap(pruning, each, other, len(pairs), by_name)
 
 
 def _shapes(masks: Masks) -> dict[str, tuple[int, ...]]:

@@ -36,6 +36,20 @@ def check_masks(model: nn.Module, masks: Mapping[str, Tensor], source: str = "ma
             raise InputError(f"{source}: the mask of {name!r} is {mask.dtype}, but must be boolean")
 
 
+def check_alike(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> None:
+    """Check that two masks are of the same parameters.
+
+    Raises:
+        InputError: They are not, or not boolean.
+    """
+    shapes = [{name: tuple(mask.shape) for name, mask in m.items()} for m in (first, second)]
+    if shapes[0] != shapes[1]:
+        raise InputError(f"masks of {shapes[1]}: must be of the parameters {shapes[0]}")
+    for name, mask in [*first.items(), *second.items()]:
+        if mask.dtype != torch.bool:
+            raise InputError(f"the mask of {name!r} is {mask.dtype}, but must be boolean")
+
+
 @torch.no_grad()
 def apply_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
     """Set the weights outside the masks to 0, in place.
