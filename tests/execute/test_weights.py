@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from safetensors.numpy import load_file
+from scipy import stats
 from tests.execute.conftest import one_core
 
 from thalweg import Results, Study
@@ -80,6 +81,64 @@ def test_figures_are_those_of_the_weights_that_runs_ended_with(results: Results)
 
 
 SHOWN = ("count", "nonzero", "mean", "median", "flipped", "moved")
+
+
+def sizes_of(*weights: Any) -> Any:
+    """Return |w| of all weights that are not 0."""
+    w = np.abs(np.concatenate([np.ravel(each) for each in weights]).astype(float))
+    return w[w != 0]
+
+
+def gain_of(sizes: Any) -> float:
+    """Return the mean log-likelihood of a log-normal less that of the better of two others."""
+    fitted = {
+        "lognormal": stats.lognorm(np.log(sizes).std(), 0, np.exp(np.log(sizes).mean())),
+        "half_normal": stats.halfnorm(0, np.sqrt((sizes**2).mean())),
+        "exponential": stats.expon(0, sizes.mean()),
+    }
+    means = {name: float(law.logpdf(sizes).mean()) for name, law in fitted.items()}
+    return means.pop("lognormal") - max(means.values())
+
+
+def test_what_a_mask_keeps_and_prunes_is_told_apart(results: Results) -> None:
+    loaded = results.load()
+    rounds = loaded.rounds.filter(seed=1)
+    assert len(rounds) == 6 and rounds["run"].n_unique() == 4  # of both arms the first two are one
+    runs: dict[tuple[str, int], str] = {
+        (row["arm"], row["round"]): row["run"] for row in rounds.to_dicts()
+    }
+    for (arm, number), run in runs.items():
+        found = loaded.grids[run, "weights"]  # of every round, and not of the last alone
+        control = number == 2 and "reinitialised" in arm
+        first = initial(derive(1, "mask") % 2**31 if control else 1)
+        moments = {"initial": (first, None)}
+        if number:
+            folders = [results.store.run(runs[arm, n]).path for n in (number - 1, number)]
+            masks = load_file(folders[1] / "masks.safetensors")
+            before = load_file(folders[0] / "final.safetensors")
+            for moment, w in (("initial", first), ("before", before)):
+                moments[f"{moment}_kept"] = (w, masks)
+                moments[f"{moment}_pruned"] = (w, {name: ~masks[name] for name in masks})
+        assert {key.removesuffix("_gain") for key in found if key.endswith("_gain")} == {*moments}
+        for moment, (w, masks) in moments.items():
+            for index, layer in enumerate(LAYERS):
+                names = LAYERS[:2] if layer == "all" else [layer]
+                sizes = sizes_of(*(w[n] if masks is None else w[n][masks[n]] for n in names))
+                assert found[f"{moment}_median"][index] == pytest.approx(np.median(sizes))
+                assert found[f"{moment}_gain"][index] == pytest.approx(gain_of(sizes), abs=1e-6)
+                assert sum(found[f"{moment}_size_counts"][index]) == len(sizes)
+                counts = found[f"{moment}_log10_counts"][index]
+                edges = [-np.inf, *(np.arange(-80, 11) / 10), np.inf]
+                assert counts == np.histogram(np.log10(sizes), edges)[0].tolist()
+    pruned = loaded.grids[runs["pruned", 1], "weights"]
+    # Pruned by size, so the sizes do not overlap; those they had before training do.
+    cut = [np.array(pruned[f"before_{part}_log10_counts"][-1]).nonzero()[0] for part in PARTS]
+    assert cut[0].min() >= cut[1].max()
+    began = [np.array(pruned[f"initial_{part}_log10_counts"][-1]).nonzero()[0] for part in PARTS]
+    assert began[0].min() < began[1].max()
+
+
+PARTS = ("kept", "pruned")
 
 
 def test_names_are_in_no_row(results: Results) -> None:

@@ -100,6 +100,15 @@ class RunOrigin(Origin):
         module = build_spec_model(self._spec, self._task, initial_seed(self._spec))
         return {name: weight.detach() for name, weight in module.named_parameters()}
 
+    def before_pruning(self) -> Mapping[str, Tensor] | None:
+        """Return the weights that the round before this one ended with; None for a run that is no
+        round of pruning, or whose predecessor is no longer there.
+        """
+        if self._spec.parent is None:
+            return None
+        path = self._run.path.parent / self._spec.parent.id / "final.safetensors"
+        return load_file(path) if path.exists() else None
+
     def path(self, count: int) -> TrainingPath:
         """Return the weights at so many places of the training, its first and last step among them.
 

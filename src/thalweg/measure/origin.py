@@ -35,6 +35,12 @@ class Origin:
         """Return the weights before training, by parameter name; None where they are not known."""
         return None
 
+    def before_pruning(self) -> Mapping[str, Tensor] | None:
+        """Return the trained weights from whose pruning the masks come, by parameter name; None
+        where they are not known.
+        """
+        return None
+
     def path(self, count: int) -> TrainingPath:
         """Return the weights at so many places of the training, its first and last step among them.
 

@@ -1,6 +1,7 @@
 """Distributions fitted to the sizes of weights, and the exponent of their tail."""
 
 import math
+from typing import cast
 
 from torch import Tensor
 
@@ -34,6 +35,19 @@ def fits(sizes: Tensor) -> dict[str, float | str | None]:
     }
     best = max(found, key=found.__getitem__)
     return {"log_mean": mean, "log_deviation": deviation, **found, "best": best}
+
+
+def lognormal_gain(sizes: Tensor) -> float:
+    """Return by how much the mean log-likelihood of a weight is higher under the log-normal than
+    under the better of the two others, in nats; NaN where `fits` finds none.
+
+    Args:
+        sizes: |w| > 0, ``(n,)``.
+    """
+    found = fits(sizes)
+    names = ("lognormal", "half_normal", "exponential")
+    first, *others = (cast(float, found[name]) for name in names)
+    return first - max(others)
 
 
 def hill(ascending: Tensor, share: float) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from thalweg.errors import InputError
 from thalweg.measure.curvature import CurvatureMatrix
 from thalweg.measure.figures import Figures
+from thalweg.measure.origin import Origin
 from thalweg.measure.weights.change import change
 from thalweg.measure.weights.distribution import (
     LOG10_EDGES,
@@ -20,6 +21,7 @@ from thalweg.measure.weights.distribution import (
 )
 from thalweg.measure.weights.fits import fits, hill
 from thalweg.measure.weights.matrices import matrix_names, spectral
+from thalweg.measure.weights.parts import parts_at, sizes_at
 from thalweg.validation import Options
 
 ALL = "all"
@@ -37,7 +39,9 @@ def measure_weights(matrix: CurvatureMatrix, options: WeightsOptions) -> list[Fi
     biases and norms are left out.
 
     Every figure is a list with an entry a layer and one for all, in the order of ``layer``. Figures
-    of distributions are of the weights that are not 0. See docs/weights.md.
+    of distributions are of the weights that are not 0. Where it is known what they were before
+    training, and just before the pruning that made the network's mask, so are those. See
+    docs/weights.md.
 
     Raises:
         InputError: The network has no weight of two dimensions or more.
@@ -48,23 +52,34 @@ def measure_weights(matrix: CurvatureMatrix, options: WeightsOptions) -> list[Fi
     if not names:
         raise InputError("the network has no weights of two dimensions or more to be looked at")
     return [
-        _figures(names, cohort.layout.views(w), subject.origin(row).initial(), options.tail)
+        _figures(names, cohort.layout.views(w), subject.origin(row), options.tail)
         for row, w in enumerate(cohort.W)
     ]
 
 
 def _figures(
-    names: Sequence[str],
-    weights: Mapping[str, Tensor],
-    initial: Mapping[str, Tensor] | None,
-    tail: float,
+    names: Sequence[str], weights: Mapping[str, Tensor], origin: Origin, tail: float
 ) -> Figures:
-    parts = _parts(names, weights)
-    before = None if initial is None else _parts(names, initial)
-    found = [
-        _of_layer(name, own, None if before is None else before[name].to(own), tail)
-        for name, own in parts.items()
-    ]
+    now = _by_layer(names, weights)
+    initial, before = (
+        None if own is None else _by_layer(names, own)
+        for own in (origin.initial(), origin.before_pruning())
+    )
+    kept = None
+    if origin.masks is not None:  # which leave alone what they do not name
+        whole = {name: torch.ones_like(weights[name]) for name in names}
+        kept = _by_layer(names, {**whole, **origin.masks})
+    found = []
+    for name, own in now.items():
+        figures = _of_layer(name, own, tail)
+        if initial is not None:
+            there = initial[name].to(own)
+            figures |= {**change(own, there), **sizes_at("initial", there)}
+        for moment, weights_then in (("initial", initial), ("before", before)):
+            if weights_then is not None and kept is not None:
+                mask = kept[name].to(own.device) != 0
+                figures |= parts_at(moment, weights_then[name].to(own), mask)
+        found.append(figures)
     return {
         **{name: [own[name] for own in found] for name in found[0]},
         "size_bins": bins(SIZE_EDGES, 0),
@@ -72,12 +87,12 @@ def _figures(
     }
 
 
-def _of_layer(name: str, weights: Tensor, initial: Tensor | None, tail: float) -> Figures:
+def _of_layer(name: str, weights: Tensor, tail: float) -> Figures:
     kept = weights[weights != 0]
     sizes = kept.abs().sort().values
     exponent, error = hill(sizes, tail)
     norm, rank = spectral(weights) if weights.ndim > 1 else (float("nan"),) * 2
-    figures: Figures = {
+    return {
         "layer": name,
         "count": weights.numel(),
         "nonzero": len(kept) / weights.numel(),
@@ -91,10 +106,9 @@ def _of_layer(name: str, weights: Tensor, initial: Tensor | None, tail: float) -
         "size_counts": histogram(sizes, SIZE_EDGES),
         "log10_counts": histogram(sizes.log10(), LOG10_EDGES),
     }
-    return figures if initial is None else figures | change(weights, initial)
 
 
-def _parts(names: Sequence[str], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _by_layer(names: Sequence[str], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of each layer, and of all together, in double precision."""
     found = {name: weights[name].double() for name in names}
     return {**found, ALL: torch.cat([own.flatten() for own in found.values()])}
