@@ -13,6 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 
+LONGEST_NAME = 30
+"""Characters of a row's name up to which it is not broken."""
+
+
 @contextmanager
 def prints_aside() -> Iterator[None]:
     """Send what a user's code prints to standard error, so that standard output is the result."""
@@ -31,7 +35,14 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         numeric = any(isinstance(row.get(name), int | float) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        names_rows = name == columns[0] and not numeric
+        widest = max((len(_cell(row.get(name))) for row in rows), default=0)
+        table.add_column(
+            *(name,),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=names_rows and widest <= LONGEST_NAME,
+        )
     for row in rows:
         table.add_row(*(Text(_cell(row.get(name))) for name in columns))
     console = Console()

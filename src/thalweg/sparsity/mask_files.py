@@ -77,16 +77,17 @@ def load_masks(path: str | Path, model: nn.Module | None = None) -> Masks:
 
 
 def holds_masks(path: Path) -> bool:
-    """Return whether all tensors of a file are 0 or 1 everywhere, so that it is of masks and not of
-    weights.
+    """Return whether a file is of masks and not of weights: its keys all say so, or its tensors are
+    0 or 1 everywhere.
     """
     try:
         tensors = read_tensors(path)
     except Exception:  # whoever reads it for what it is says what is wrong with it
         return False
     return isinstance(tensors, dict) and all(
-        isinstance(values, Tensor) and bool(((values == 0) | (values == 1)).all())
-        for values in tensors.values()
+        str(key).endswith(MARKS)
+        or (isinstance(values, Tensor) and bool(((values == 0) | (values == 1)).all()))
+        for key, values in tensors.items()
     )
 
 

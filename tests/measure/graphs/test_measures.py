@@ -194,7 +194,7 @@ def test_the_order_of_the_units_does_not_matter(
         for each in (found, other):
             each |= dict.fromkeys(PATHS, 0.0)
     # The division into groups that is found depends on where the search begins.
-    assert found.pop("modularity") == pytest.approx(other.pop("modularity"), rel=0.1)
+    assert found.pop("modularity") == pytest.approx(other.pop("modularity"), rel=0.2)
     del found["communities"], other["communities"]
     assert found == pytest.approx(other, rel=1e-9, nan_ok=True)
 

@@ -7,12 +7,9 @@ import igraph
 
 from thalweg.measure.graphs.graph import Graph
 
-STARTS = 5
-"""Divisions of which the best counts."""
-
 
 def modularity(graph: Graph) -> dict[str, float]:
-    """Return the modularity of the best division into groups that was found, and their number,
+    """Return the modularity of a division into groups that makes it large, and their number,
 
         Q = Σ_c [e_c/m − (d_c/2m)²],
 
@@ -20,9 +17,8 @@ def modularity(graph: Graph) -> dict[str, float]:
     are ignored, so that two units connected both ways share an edge that counts twice; self-loops
     are left out. NaN where no edge is left.
 
-    The division is the best of five by the Leiden algorithm, each run until it improves no more.
-    The greatest Q there is may be a little higher, and another order of the units may give another
-    division.
+    The division is that of the Leiden algorithm, run until it improves no more; the greatest Q
+    there is may be a little higher, and another order of the units may give another division.
     Random graphs have groups by chance, the more the sparser they are: compare with the nulls.
 
     Source: Newman and Girvan, Phys. Rev. E 69 (2004); Traag, Waltman and van Eck, Sci. Rep. 9
@@ -40,8 +36,4 @@ def communities(graph: Graph) -> igraph.VertexClustering | None:
     if not plain.ecount():
         return None
     igraph.set_random_number_generator(random.Random(0))
-    found = (
-        plain.community_leiden(objective_function="modularity", n_iterations=-1)
-        for _ in range(STARTS)
-    )
-    return max(found, key=lambda groups: groups.modularity)
+    return plain.community_leiden(objective_function="modularity", n_iterations=-1)
