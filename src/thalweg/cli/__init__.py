@@ -8,7 +8,9 @@ import typer
 
 import thalweg
 from thalweg.cli import (
+    audit,
     catalogue,
+    compare,
     connect,
     data,
     export,
@@ -36,6 +38,9 @@ app.command()(prune.prune)
 app.command()(inspect.show)
 app.command()(inspect.query)
 app.command()(inspect.report)
+app.command()(audit.audit)
+app.command()(compare.compare)
+app.command()(compare.power)
 app.command()(measure.measure)
 app.command()(connect.connect)
 app.command()(overlap.overlap)

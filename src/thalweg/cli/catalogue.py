@@ -9,6 +9,7 @@ import typer
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
+from thalweg.audit import CHECKS
 from thalweg.cli.output import print_json, print_table
 from thalweg.cli.parameters import Data, Json
 from thalweg.cohort.planner import available_cores, plan
@@ -51,6 +52,7 @@ class Kind(StrEnum):
     probes = "probes"
     instruments = "instruments"
     recipes = "recipes"
+    audits = "audits"
 
 
 def list_names(kind: Annotated[Kind, typer.Argument()], as_json: Json = False) -> None:
@@ -60,7 +62,7 @@ def list_names(kind: Annotated[Kind, typer.Argument()], as_json: Json = False) -
         print_json(rows)
     elif kind is Kind.optimizers:
         _print_optimizers(rows)
-    elif kind is Kind.instruments:
+    elif kind in (Kind.instruments, Kind.audits):
         print_table(rows)
     else:
         shown = [{**row, "options": _options_text(row["options"])} for row in rows]
@@ -77,6 +79,17 @@ def _rows(kind: Kind) -> list[dict[str, Any]]:
                 "options": {"preset": ["full", *table.get("presets", {})]},
             }
             for name, table in found.items()
+        ]
+    if kind is Kind.audits:
+        return [
+            {
+                "name": check.name,
+                "summary": check.summary,
+                "studies": check.of_plan is not None,
+                "results": check.of_study is not None or check.name == "rerun",
+                "folders": check.of_folder is not None,
+            }
+            for check in CHECKS.values()
         ]
     if kind is Kind.instruments:
         return [
