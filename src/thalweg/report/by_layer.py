@@ -78,7 +78,7 @@ GRAPHS = ByLayer(
     "Of each weight matrix, and last of the network as a whole. z is how many standard deviations "
     "a figure lies above its mean in random graphs of the same degrees; that of a variance of "
     "degrees, in those of as many edges.",
-    "nulls",
+    "kind",
     {
         "edges": "edges",
         "in_degree_variance_z": "variance of in-degrees, z",

@@ -7,6 +7,7 @@ import polars as pl
 
 from thalweg.report.arm_dots import arm_dots
 from thalweg.report.by_layer import layer_tables, layered
+from thalweg.report.by_round import by_round_tables
 from thalweg.report.charts import Axis, Chart, Line, finite, padded, value_axis
 from thalweg.report.densities import density_charts
 from thalweg.report.figure_table import figure_record, figure_table
@@ -119,7 +120,8 @@ def measured_tables(results: StudyResults, panels: Sequence[Panel]) -> list[Tabl
     ]
     note = "Mean over seeds ± half the 95 % Student t interval, at the arm's selected point."
     table = figure_table("measurements", "Measurements", note, records)
-    return [*([table] if records else []), *layer_tables(results, panels)]
+    by_layer = [*layer_tables(results, panels), *by_round_tables(results, panels)]
+    return [*([table] if records else []), *by_layer]
 
 
 def _shown(results: StudyResults) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from thalweg.report.panels import panels
 from thalweg.report.recovery import RECOVERY
 from thalweg.report.rounds import prunings
 from thalweg.report.rounds_section import round_charts
+from thalweg.report.run_tables import run_tables
 from thalweg.report.static import png, static_figure, svg
 from thalweg.report.summary import summary
 from thalweg.report.tables import tables
@@ -35,6 +36,8 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     found = tables(results, grouped)
     for table in [*found, *(table for section in charts for table in section.tables)]:
         write_whole(folder / "tables" / f"{table.name}.csv", table.frame.write_csv())
+    for name, frame in run_tables(results).items():
+        write_whole(folder / "tables" / f"{name}.csv", frame.write_csv())
     for section in charts:
         for chart in section.charts:
             figure = static_figure(chart)
