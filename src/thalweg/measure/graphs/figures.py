@@ -80,6 +80,8 @@ def graph_figures(graphs: Sequence[Graph], nulls: int, seed: int) -> Figures:
 
 
 def _draws(graph: Graph, null: str, count: int, seed: int) -> list[Values]:
+    if all(block.links.all() or not block.links.any() for block in graph.blocks):
+        return [measure_graph(graph, drawn=True)] * count  # there is no other
     random = np.random.default_rng(seed)
     return [measure_graph(NULLS[null](graph, random), drawn=True) for _ in range(count)]
 
