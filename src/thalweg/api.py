@@ -4,8 +4,9 @@ import shlex
 import sys
 import webbrowser
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,7 +19,16 @@ from thalweg.store import Store, StudyResults
 from thalweg.store.assemble import read_results
 from thalweg.study import StudyPlan, recipes, record_study, rounds
 from thalweg.study import load_study as load_plan
+from thalweg.study.final import final_study
+from thalweg.study.record import record_stop
+from thalweg.study.until_resolved import check_points, check_rule, planned_looks, with_seeds
 from thalweg.validation import unknown
+
+if TYPE_CHECKING:
+    from thalweg.report.comparisons import Comparisons
+    from thalweg.report.notebook import Figure
+    from thalweg.report.power import Power
+    from thalweg.report.table import Table
 
 DEFAULT_OUT = Path("thalweg-out")
 
@@ -46,11 +56,13 @@ class Results:
         study: Name of the study.
         store: Where the results lie.
         failed: Reason by run, for the runs that failed just now.
+        final: Those of the chosen points on fresh seeds, where the study's protocol asks for them.
     """
 
     study: str
     store: Store
     failed: dict[str, str]
+    final: "Results | None" = None
 
     def load(self) -> StudyResults:
         """Read all frames of the study."""
@@ -92,6 +104,38 @@ class Results:
         results = self.load()
         return target_frame(target_reaches(results, panels(results)))
 
+    def compare(self, *arms: str, metric: str | None = None) -> "Comparisons":
+        """Compare arms two by two, at their selected points and common seeds.
+
+        Args:
+            arms: Two names or more; all arms if none are given.
+            metric: A loss or accuracy of `frame`; by default test accuracy, or test loss.
+
+        Raises:
+            InputError: An arm or metric is unknown, or there is nothing to compare.
+        """
+        from thalweg.report.comparisons import compare_arms  # Matplotlib takes long to import
+
+        return compare_arms(self.load(), arms, metric)
+
+    def power(
+        self, effect: float, *arms: str, metric: str | None = None, power: float = 0.8
+    ) -> "Power":
+        """Return how many seeds resolve a difference between arms.
+
+        Args:
+            effect: The difference: percentage points for an accuracy, else in the metric's unit.
+            arms: Two names or more; all arms if none are given.
+            metric: As for `compare`.
+            power: Probability with which it is to be resolved.
+
+        Raises:
+            InputError: As `compare`, or the effect is not above 0.
+        """
+        from thalweg.report.power import power_of  # Matplotlib takes long to import
+
+        return power_of(self.load(), effect, arms, metric, power)
+
     def export_rounds(
         self, to: str | Path | None = None, data: str | Path | None = None
     ) -> list[Path]:
@@ -116,11 +160,37 @@ class Results:
         files = export_rounds(self.store, results, folder, Path(data) if data else None)
         return files + write_recovery(results, folder)
 
+    def figure(self, name: str) -> "Figure":
+        """Return a chart of the report, which shows itself in Jupyter.
+
+        Args:
+            name: Name of its files in the report, or the beginning of one alone.
+
+        Raises:
+            InputError: The report has no such chart, or several.
+        """
+        from thalweg.report.contents import find_chart  # Matplotlib takes long to import
+        from thalweg.report.notebook import Figure
+
+        return Figure(find_chart(self.load(), name))
+
+    def table(self, name: str) -> "Table":
+        """Return a table of the report, which shows itself in Jupyter; see `figure`."""
+        from thalweg.report.contents import find_table  # Matplotlib takes long to import
+
+        return find_table(self.load(), name)
+
     def report(self) -> Report:
         """Write the report and return where it lies."""
         from thalweg.report.write import write_report  # Matplotlib takes long to import
 
         return Report(write_report(self.load(), self.store.study_folder(self.study)))
+
+    def _repr_html_(self) -> str:
+        from thalweg.report.notebook import results_html  # Matplotlib takes long to import
+
+        shown = results_html(self.load(), len(self.failed))
+        return shown if self.final is None else shown + self.final._repr_html_()
 
 
 @dataclass(frozen=True)
@@ -133,6 +203,11 @@ class Study:
 
     plan: StudyPlan
 
+    def _repr_html_(self) -> str:
+        from thalweg.report.notebook import study_html  # Matplotlib takes long to import
+
+        return study_html(self.plan)
+
     def run(
         self,
         out: str | Path = DEFAULT_OUT,
@@ -142,7 +217,8 @@ class Study:
         progress: Progress | None = None,
         backend: str = "auto",
     ) -> Results:
-        """Train what is missing.
+        """Train what is missing; where the protocol asks for a final, that of the points which the
+        results choose too.
 
         Args:
             out: Results folder; a run that is complete there is never trained again.
@@ -172,7 +248,86 @@ class Study:
                 measure_runs(plan.specs, _asked(plan, "all"), store, resources.data, view)
             if _asked(plan, "selected"):
                 self._measure_selected(plan, store, resources, view)
-        return Results(self.plan.name, store, failed)
+        results = Results(self.plan.name, store, failed)
+        if failed or plan.protocol.final_seeds is None:
+            return results
+        final = self._final(results).run(out, jobs, device, data, progress, backend)
+        return replace(results, final=final)
+
+    def run_until_resolved(
+        self,
+        max_seeds: int,
+        metric: str | None = None,
+        out: str | Path = DEFAULT_OUT,
+        jobs: int | None = None,
+        device: str = "auto",
+        data: str | Path | None = None,
+        progress: Progress | None = None,
+        backend: str = "auto",
+    ) -> Results:
+        """Train what is missing, and add seeds to the arms of which a comparison is still open.
+
+        All comparisons are looked at with 5 seeds, or as many as the study has if they are more,
+        and again whenever they have half as many more. The error rate holds over all pairs and
+        looks; see `thalweg.study.comparison.sequential`. What was trained is never trained again,
+        so a study that was stopped goes on where it was. A study with a final adds seeds to that.
+
+        Args:
+            max_seeds: The most seeds of an arm; it must not change once the study was begun.
+            metric: The metric whose comparisons are to be resolved; by default test accuracy, or
+                test loss.
+            out: As for `run`, and so are those that follow.
+            jobs: Processes.
+            device: "auto", "cpu" or "cuda".
+            data: Folder searched first for downloadable data sets.
+            progress: The view.
+            backend: "auto", "native" or "autograd".
+
+        Raises:
+            InputError: Something asked for is wrong or cannot be had, an arm has several points
+                and the study no final, or the study was begun by another rule.
+            ThalwegError: The work could not be done.
+        """
+        from thalweg.report.comparisons import known_metric  # Matplotlib takes long to import
+        from thalweg.report.panels import panels
+
+        how = (out, jobs, device, data, progress, backend)
+        check_points(self.plan)
+        counts = planned_looks(self.plan, max_seeds)
+        check_rule(self.plan, Path(out), max_seeds, metric)
+        begun = self.run(*how)
+        if begun.failed or (begun.final and begun.final.failed):
+            return begun
+        study = self if begun.final is None else self._final(begun)
+        loaded = (begun.final or begun).load()
+        metric = known_metric(loaded, panels(loaded), metric)
+        seeds = dict.fromkeys((point.arm for point in study.plan.points), counts[0])
+        for following in [*counts[1:], None]:
+            plan = with_seeds(study.plan, seeds, max_seeds, metric)
+            results = Study(plan).run(*how)
+            if results.failed:
+                break
+            pairs = results.compare(metric=metric).pairs
+            open_ = [pair.runs for pair in pairs if not pair.resolved]
+            if not open_ or following is None:
+                every = "every comparison is resolved"
+                most = f"{max_seeds} seeds are the most allowed"
+                record_stop(results.store, plan.name, most if open_ else every)
+                break
+            seeds |= {name: following for runs in open_ for name in (runs.first, runs.second)}
+        return results if begun.final is None else replace(begun, final=results)
+
+    def _final(self, results: Results) -> "Study":
+        """Return the study of the points that the results choose, on fresh seeds."""
+        from thalweg.report.panels import panels  # Matplotlib takes long to import
+
+        chosen = {
+            arm.name: arm.selected.axes
+            for panel in panels(results.load())
+            for arm in panel.arms
+            if arm.selected is not None
+        }
+        return Study(final_study(self.plan, chosen))
 
     def _measure_selected(
         self, plan: StudyPlan, store: Store, resources: Resources, view: Progress

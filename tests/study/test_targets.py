@@ -14,7 +14,6 @@ from thalweg.study.targets import (
     Reach,
     compare,
     cost_to_reach,
-    holm,
     reach,
     seeds_needed,
 )
@@ -199,8 +198,3 @@ def test_paired_differences_are_of_common_seeds_that_both_reached():
     assert (found.difference, found.pairs) == (-4, 2)  # 2 - 5 and 4 - 9
     (apart,) = compare({"a": a, "b": arm([5.0, 9], seeds=(8, 9))}, "epochs")
     assert (apart.difference, apart.pairs) == (None, 0)
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0] and holm([]) == []

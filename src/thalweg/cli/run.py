@@ -13,6 +13,7 @@ import typer
 from thalweg import api
 from thalweg.cli.output import print_json, print_table, prints_aside
 from thalweg.cli.parameters import Backend, Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
+from thalweg.errors import InputError
 from thalweg.execute import Resources, plan_cohorts
 from thalweg.execute.estimate import estimate_seconds
 from thalweg.store import Store
@@ -34,6 +35,12 @@ BatchSize = Annotated[
 Schedule = Annotated[str, typer.Option("--schedule", help="See `thalweg list schedules`.")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the study; made up if absent.")]
 
+MAX_SEEDS = 40
+"""The most seeds of an arm, where none is said."""
+
+Until = tuple[int, str | None]
+"""The most seeds of an arm to which seeds are added, and what is compared."""
+
 
 def run(
     study: Annotated[str, typer.Argument(help="A TOML file, or the name of a recipe.")],
@@ -42,6 +49,27 @@ def run(
     ] = None,
     seeds: Seeds = None,
     overrides: Set = None,
+    until_resolved: Annotated[
+        bool,
+        typer.Option(
+            "--until-resolved", help="Add seeds to the arms of which a comparison is still open."
+        ),
+    ] = False,
+    max_seeds: Annotated[
+        Any,
+        typer.Option(
+            "--max-seeds",
+            parser=value,
+            metavar="N",
+            help="With --until-resolved, the most seeds of an arm (40).",
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric", help="With --until-resolved, what is compared; test accuracy or loss."
+        ),
+    ] = None,
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     device: Device = "auto",
@@ -51,9 +79,22 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study and write its report. What is complete is never trained again."""
+    until = _until(until_resolved, max_seeds, metric)
     with prints_aside():
         loaded = api.load_study(study, preset, seeds, overrides or ())
-    run_study(loaded, out, jobs, device, backend, data, dry_run, as_json)
+    run_study(loaded, out, jobs, device, backend, data, dry_run, as_json, until)
+
+
+def _until(wanted: bool, max_seeds: Any, metric: str | None) -> Until | None:
+    for option, given in (("--max-seeds", max_seeds), ("--metric", metric)):
+        if given is not None and not wanted:
+            raise InputError(f"{option} {given}: must be left out without --until-resolved")
+    if not wanted:
+        return None
+    most = MAX_SEEDS if max_seeds is None else max_seeds
+    if not isinstance(most, int) or isinstance(most, bool):
+        raise InputError(f"--max-seeds {most}: must be a whole number")
+    return most, metric
 
 
 def demo(
@@ -146,6 +187,7 @@ def run_study(
     data: Path | None,
     dry_run: bool,
     as_json: bool,
+    until: Until | None = None,
 ) -> None:
     """Train what is missing, write the report and print the results, or with dry_run the plan."""
     if dry_run:
@@ -153,7 +195,12 @@ def run_study(
         return
     try:
         with prints_aside():
-            results = study.run(out, jobs, device, data, backend=backend)
+            if until is None:
+                results = study.run(out, jobs, device, data, backend=backend)
+            else:
+                results = study.run_until_resolved(
+                    *until, out=out, jobs=jobs, device=device, data=data, backend=backend
+                )
     except KeyboardInterrupt:
         left = Counter(Store(out).run(spec.id).is_complete() for spec in study.plan.specs)
         # Which runs a search will come to is known only at its end.
@@ -165,19 +212,29 @@ def run_study(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    report = results.report()
-    loaded = results.load()
+    told = [_told(part, out, as_json) for part in (results, results.final) if part]
     if as_json:
-        print_json(_as_json(loaded, out, report.path))
-    else:
-        _print_summary(loaded)
-        print(f"report: {report.path.resolve()}")
-    if results.failed:
-        reasons = Counter(results.failed.values()).most_common(3)
+        print_json(told[0] if results.final is None else {**told[0], "final": told[1]})
+    failed = results.failed | (results.final.failed if results.final else {})
+    if failed:
+        reasons = Counter(failed.values()).most_common(3)
         for reason, count in reasons:
             runs = "1 run" if count == 1 else f"{count} runs"
             print(f"thalweg: {runs} failed: {reason}", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _told(results: api.Results, out: Path, as_json: bool) -> dict[str, Any]:
+    """Write the report and print the results, or return them as JSON."""
+    path, loaded = results.report().path, results.load()
+    if as_json:
+        return _as_json(loaded, out, path)
+    _print_summary(loaded)
+    sequential = loaded.provenance["sequential"]
+    if sequential:
+        print(f"{results.compare(metric=sequential['metric']).verdict}\n")
+    print(f"report: {path.resolve()}")
+    return {}
 
 
 def _as_json(results: StudyResults, out: Path, report: Path) -> dict[str, Any]:

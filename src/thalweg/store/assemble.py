@@ -143,6 +143,7 @@ def _provenance(
     return {
         "command": record["command"],
         "search": record.get("search", {}),
+        "sequential": record.get("sequential"),
         "study_file": toml,
         "source": ", ".join(sources),
         "versions": versions[0] if versions else {},

@@ -169,7 +169,9 @@ class StudyResults:
             figure by which grid points are chosen. Never a test figure where a validation split
             exists.
         provenance: "command", "study_file" (its TOML text), "source" (hash of the package's
-            source), "versions", "machine", "started" and "finished" (ISO 8601), "warnings".
+            source), "versions", "machine", "started" and "finished" (ISO 8601), "warnings";
+            "sequential" tells how seeds were added look by look ("max_seeds", "metric", "looks",
+            "stop"), None where all were planned.
         targets: Figures whose cost is asked for, by metric (a column of `METRICS`).
         rounds: See `ROUNDS`.
         masks: File of the final mask of each pruned run in `rounds`, by run.

@@ -18,7 +18,9 @@ from thalweg.measure.requests import Request, parse_requests
 from thalweg.spec import RunSpec
 from thalweg.study.axes import Axes, label
 from thalweg.study.conditions import expand_conditions
+from thalweg.study.protocol import Protocol, check_protocol
 from thalweg.study.search import SearchOptions, expand_search
+from thalweg.study.seeds import seed_list
 from thalweg.study.source import Table, effective, merge, read_study
 from thalweg.study.space import Space, search_space
 from thalweg.study.target_options import Targets
@@ -27,19 +29,6 @@ from thalweg.validation import Options, join_path, unknown, validate
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 ARM_SECTIONS = ("task", "model", "optimizer", "train", "sparsity")
-
-
-def _seeds(value: Any) -> Any:
-    numbers = value if isinstance(value, list) else [value]
-    if not numbers or any(not isinstance(n, int) or isinstance(n, bool) for n in numbers):
-        raise ValueError("must be a number of seeds, or a list of seeds")
-    if isinstance(value, list):
-        if min(value) < 0 or len(set(value)) != len(value):
-            raise ValueError("must list each seed once, none negative")
-        return value
-    if not 1 <= value <= 100_000:
-        raise ValueError("must be from 1 to 100000")
-    return list(range(value))
 
 
 def _name(value: Any) -> Any:
@@ -65,7 +54,7 @@ class StudyOptions(Options):
     name: Annotated[str, BeforeValidator(_name)]
     title: str = ""
     question: str = ""
-    seeds: Annotated[list[int], BeforeValidator(_seeds)] = Field(default=[0, 1, 2])
+    seeds: Annotated[list[int], BeforeValidator(seed_list)] = Field(default=[0, 1, 2])
     targets: Targets = Field(default=Targets())
     notes: list[str] = Field(default=[])
 
@@ -98,6 +87,7 @@ class StudyPlan:
         source: What it was read from: a path, a recipe's name, or "" if made by a command.
         spaces: What the arms' trials are drawn from, where results decide which come next.
         probes: What is measured of every run.
+        protocol: What the study promises about itself.
     """
 
     options: StudyOptions
@@ -106,6 +96,7 @@ class StudyPlan:
     source: str = ""
     spaces: Mapping[str, Space] = field(default_factory=dict)
     probes: tuple[Request, ...] = ()
+    protocol: Protocol = field(default_factory=Protocol)
 
     @property
     def name(self) -> str:
@@ -184,14 +175,18 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
     if not isinstance(table.get("search", {}), Mapping):
         raise InputError(f"search = {table['search']!r}: must be a table")
     search = validate(SearchOptions, table.get("search", {}), "search")
+    if not isinstance(table.get("protocol", {}), Mapping):
+        raise InputError(f"protocol = {table['protocol']!r}: must be a table")
+    protocol = validate(Protocol, table.get("protocol", {}), "protocol")
     tables: dict[str, Table] = {}
     points: list[Point] = []
-    for origin, name, arm in _arms(table):
+    for origin, name, arm in arm_tables(table):
         if name in tables:
             raise InputError(f"arms: two of them are named {name!r}")
         tables[name] = arm
         with _naming(origin):
-            points += _expand_arm(name, arm, search, options.seeds)
+            points += _expand_arm(name, arm, search, protocol.seeds_of(name, options.seeds))
+    check_protocol(protocol, points, options.seeds)
     spaces: dict[str, Space] = {}
     if search.method == "optuna":
         spaces = {name: search_space(arm) for name, arm in tables.items()}
@@ -204,7 +199,7 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
                     f"probes.{request.label}.arms: {pattern!r} matches none of the arms "
                     f"({', '.join(names)})"
                 )
-    return StudyPlan(options, tuple(points), table, source, spaces, probes)
+    return StudyPlan(options, tuple(points), table, source, spaces, probes, protocol)
 
 
 def _default_arm(base: Mapping[str, Any]) -> str:
@@ -222,7 +217,7 @@ def _naming(arm: str) -> Iterator[None]:
         raise InputError(f"arm {arm!r}: {error}" if arm else str(error)) from None
 
 
-def _arms(table: Table) -> Iterator[tuple[str, str, Table]]:
+def arm_tables(table: Table) -> Iterator[tuple[str, str, Table]]:
     """Yield every arm: the name it has in the file, "" if there is none, its own name, and its
     whole table.
     """

@@ -5,7 +5,9 @@ from typing import Any
 
 from thalweg.store import Store
 from thalweg.store.files import read_json, write_json, write_whole
+from thalweg.study.comparison import looks
 from thalweg.study.plan import StudyPlan
+from thalweg.study.protocol import budget_notes, tuning_budgets
 
 
 def record_study(study: StudyPlan, store: Store, command: str) -> None:
@@ -15,20 +17,22 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
         ThalwegError: The store cannot be written.
     """
     folder = store.study_folder(study.name)
-    before = folder / "study.json"
+    path = folder / "study.json"
+    before = read_json(path) if path.exists() else {}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     write_whole(folder / "study.toml", study.toml())
     record: dict[str, Any] = {
         "name": study.name,
         "title": study.options.title or study.name,
         "question": study.options.question,
-        "notes": study.options.notes,
+        "notes": study.options.notes + budget_notes(study.protocol, tuning_budgets(study.points)),
         "targets": study.options.targets.by_metric(),
         "search": study.table.get("search", {}),
         "probes": {request.label: request.file for request in study.probes},
         "source": study.source,
         "command": command,
-        "started": read_json(before)["started"] if before.exists() else now,
+        "started": before.get("started", now),
+        "sequential": _sequential(study) or before.get("sequential"),
         "runs": [
             {"arm": p.arm, "point": p.label, "axes": p.axes, "seed": spec.seed, "run": spec.id}
             for p in study.points
@@ -42,4 +46,29 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
             for s in spec.lineage
         ],
     }
-    write_json(folder / "study.json", record)
+    write_json(path, record)
+
+
+def record_stop(store: Store, name: str, reason: str) -> None:
+    """Write why no more seeds were added to a study.
+
+    Raises:
+        ThalwegError: The store cannot be written.
+    """
+    path = store.study_folder(name) / "study.json"
+    record = read_json(path)
+    write_json(path, {**record, "sequential": {**record["sequential"], "stop": reason}})
+
+
+def _sequential(study: StudyPlan) -> dict[str, Any] | None:
+    """How the seeds were added look by look, and the looks so far; None where all were planned.
+
+    A study that was looked at stays one that was, so a later command that adds no seeds leaves
+    this as it was.
+    """
+    rule = study.protocol.until_resolved
+    if rule is None:
+        return None
+    most = max(len(point.specs) for point in study.points)
+    found = [n for n in looks(len(study.options.seeds), rule.max_seeds) if n <= most]
+    return {"max_seeds": rule.max_seeds, "metric": rule.metric, "looks": found, "stop": ""}

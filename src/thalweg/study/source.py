@@ -13,7 +13,7 @@ Table = dict[str, Any]
 
 SECTIONS = (
     *("study", "task", "model", "optimizer", "train", "sparsity", "search", "arms", "probes"),
-    "presets",
+    *("protocol", "presets"),
 )
 
 CHOICES = ("task", "model", "init", "optimizer", "schedule")

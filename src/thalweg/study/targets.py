@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from thalweg.study.comparison.holm import holm
 from thalweg.study.sensitivity import RESAMPLES
 from thalweg.study.statistics import median, percentiles
 
@@ -205,15 +206,6 @@ def compare(arms: Mapping[str, Reach], unit: str, level: float = 0.95) -> list[C
         resolved = p_adjusted <= 1 - level
         found.append(Comparison(a, b, difference, common, advantage, p, p_adjusted, resolved))
     return found
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Return p values adjusted by Holm's step-down method: max over j ≤ i of (m - j + 1)·p₍ⱼ₎."""
-    order = np.argsort(p, kind="stable")
-    steps = np.arange(len(p), 0, -1) * np.asarray(p, dtype=float)[order]
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return [float(value) for value in adjusted]
 
 
 def seeds_needed(comparisons: int, level: float = 0.95) -> int:
