@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from thalweg.cli.blank import fitting_network
+from thalweg.cli.graph_pictures import draw_graphs
 from thalweg.cli.networks import new_network
 from thalweg.errors import InputError
 from thalweg.measure.figures import Figures
@@ -31,7 +32,13 @@ def are_masks(what: str, model: Any, task: Any, prefer: str | None) -> bool:
 
 
 def measure_masks(
-    path: Path, model: Any, task: Any, options: Mapping[str, Any], seed: int, data: Path | None
+    path: Path,
+    model: Any,
+    task: Any,
+    options: Mapping[str, Any],
+    seed: int,
+    data: Path | None,
+    figures: Path | None = None,
 ) -> Figures:
     """Return what the probe ``graph`` tells of a file of masks.
 
@@ -43,6 +50,7 @@ def measure_masks(
         options: Of the probe.
         seed: Of the random graphs.
         data: Folder searched first for downloadable data sets.
+        figures: Folder in which it is drawn, too.
 
     Raises:
         InputError: The file holds no masks, they do not fit the network, or a wrong option.
@@ -58,7 +66,8 @@ def measure_masks(
     if model is None and checked.convolutions == "unrolled":
         raise InputError('convolutions = "unrolled": needs --model, which says what is unrolled')
     if model is None:
-        graphs = mask_graphs(load_masks(path))
+        masks = load_masks(path)
+        graphs = mask_graphs(masks)
     else:
         if task is None:
             module, chosen = fitting_network(model, load_masks(path))
@@ -68,4 +77,7 @@ def measure_masks(
         dense = {name: torch.ones_like(weight) for name, weight in module.named_parameters()}
         how = checked.convolutions
         graphs = network_graphs(module, chosen.shape, dense, masks, convolutions=how)
-    return {**graph_figures(graphs, checked.nulls, seed), "seed": seed}
+    found = graph_figures(graphs, checked.nulls, seed)
+    if figures is not None:
+        draw_graphs(found, graphs, masks, figures)
+    return {**found, "seed": seed}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast, get_args
 import typer
 
 from thalweg import api
+from thalweg.cli.graph_pictures import draw_network
 from thalweg.cli.masks import are_masks, measure_masks
 from thalweg.cli.networks import WHAT, FileModel, FileTask, load_network
 from thalweg.cli.output import print_json, print_table, prints_aside
@@ -69,6 +70,10 @@ def measure(
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Of the sample and of the solvers.")
     ] = 0,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="FOLDER", help="Of graph: draw it, as PNG and SVG."),
+    ] = None,
     out: Out = api.DEFAULT_OUT,
     data: Data = None,
     as_json: Json = False,
@@ -85,6 +90,8 @@ def measure(
         options["edge_keep"] = edge_keep
     names = [name.strip() for name in probe.split(",")]
     _check_preference(prefer, names)
+    if figures is not None and names != ["graph"]:
+        raise InputError(f"--figures {figures}: must go with --probe graph alone")
     with prints_aside():
         if names == ["graph"] and are_masks(what, model, task, prefer):
             curvature_only = {
@@ -94,7 +101,7 @@ def measure(
             for key, given in curvature_only.items():
                 if given:
                     raise InputError(f"{key}: must be left out for a file of masks alone")
-            found = {"graph": measure_masks(Path(what), model, task, options, seed, data)}
+            found = {"graph": measure_masks(Path(what), model, task, options, seed, data, figures)}
         else:
             loaded = load_network(what, model, task, out, data, {*names} <= {*DATA_FREE})
             origin = _preferred(what, loaded.origin, prefer)
@@ -108,11 +115,13 @@ def measure(
                 names,
                 options,
             )
+            if figures is not None:
+                draw_network(loaded, origin, found["graph"], options, figures)
     if as_json:
         print_json(found[names[0]] if len(names) == 1 else found)
         return
-    for name, figures in found.items():
-        _print(name, figures)
+    for name, own in found.items():
+        _print(name, own)
 
 
 def _check_preference(prefer: str | None, names: list[str]) -> None:

@@ -9,6 +9,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from thalweg.report.formats import clipped
 
 Number = float | None
@@ -16,6 +19,9 @@ Number = float | None
 MOST_CELL_TEXTS = 12
 """Rows up to which the cells of a heatmap carry their numbers."""
 
+
+FACET_COLUMNS = 2
+"""Small panels side by side: as many as can be read on a telephone."""
 
 LEGEND_WIDTH = 78
 """Characters on a row of a legend; a series takes its name and eight for its mark."""
@@ -155,12 +161,84 @@ class Relief:
     z: Sequence[Sequence[Number]]
 
 
-Layer = Line | Points | Heatmap | Shade | Contour | Relief
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image over a rectangle of the panel.
+
+    Attributes:
+        pixels: Red, green, blue and opacity, ``(rows, columns, 4)``; the first row is on top.
+        x: Left and right end.
+        y: Lower and upper end.
+    """
+
+    pixels: NDArray[np.uint8]
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Texts, each beginning at its place and standing upon it."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Links:
+    """Thin lines between units, with a name in the legend.
+
+    Attributes:
+        label: The name.
+        style: Its colour is theirs; they are not dashed.
+        paths: Places along each.
+        width: Of all, in CSS pixels.
+        opacity: Of each.
+    """
+
+    label: str
+    style: Style
+    paths: Sequence[Sequence[tuple[float, float]]]
+    width: float
+    opacity: float
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Units: filled circles, with a line of text for each.
+
+    Attributes:
+        style: Its colour is theirs.
+        x: Positions.
+        y: Positions.
+        sizes: Diameters in CSS pixels.
+        hover: The texts.
+    """
+
+    style: Style
+    x: Sequence[float]
+    y: Sequence[float]
+    sizes: Sequence[float]
+    hover: Sequence[str]
+
+
+Layer = Line | Points | Heatmap | Shade | Contour | Relief | Picture | Words | Links | Dots
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One of several small panels of a chart."""
+
+    title: str
+    x: Axis
+    y: Axis
+    layers: tuple[Layer, ...]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One panel.
+    """One panel, or several small ones.
 
     Attributes:
         name: Stem of its files.
@@ -174,6 +252,9 @@ class Chart:
         legend: Whether the series need a legend; not where they are named along an axis.
         z: Axis of the height, logarithmic, of a chart whose layers are all `Relief`: a page shows
             one of them at a time, a file all side by side.
+        facets: Small panels, two abreast, that stand for ``layers``; ``x`` and ``y`` then only have
+            the titles of their axes.
+        bare: Without axes; a unit is as long upright as across.
     """
 
     name: str
@@ -186,14 +267,22 @@ class Chart:
     height: int = 360
     legend: bool = True
     z: Axis | None = None
+    facets: tuple[Facet, ...] = ()
+    bare: bool = False
+
+    @property
+    def panes(self) -> tuple[Facet, ...]:
+        """The small panels, or the only one, which has no title of its own."""
+        return self.facets or (Facet("", self.x, self.y, self.layers),)
 
     @property
     def series(self) -> list[str]:
         """Names in the legend."""
         shown = [
             layer.label
-            for layer in self.layers
-            if isinstance(layer, Line | Relief)
+            for pane in self.panes
+            for layer in pane.layers
+            if isinstance(layer, Line | Relief | Links)
             or (isinstance(layer, Points) and layer.symbol != "small")
         ]
         return list(dict.fromkeys(shown)) if self.legend else []
@@ -207,7 +296,7 @@ class Chart:
     @property
     def covered(self) -> bool:
         """Whether a layer fills the whole panel, so that no grid would show."""
-        return any(isinstance(layer, Heatmap | Contour) for layer in self.layers)
+        return any(isinstance(layer, Heatmap | Contour | Picture | Links) for layer in self.layers)
 
     @property
     def reliefs(self) -> list[Relief]:

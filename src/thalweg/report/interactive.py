@@ -16,15 +16,22 @@ from thalweg.report.charts import (
     Axis,
     Chart,
     Contour,
+    Dots,
+    Facet,
     Heatmap,
     Line,
+    Links,
     Number,
+    Picture,
     Points,
     Shade,
+    Words,
     cell_text,
     runs_of_finite,
 )
 from thalweg.report.formats import clipped
+from thalweg.report.interactive_drawings import dots_trace, links_traces, picture_image, words_trace
+from thalweg.report.interactive_facets import facet_layout
 from thalweg.report.interactive_landscape import contour_traces, relief_figure
 from thalweg.report.palette import (
     BAND_OPACITY,
@@ -44,25 +51,8 @@ def interactive_figure(chart: Chart) -> go.Figure:
     """Return the chart as a Plotly figure that fills its container's width."""
     figure = go.Figure() if chart.z is None else relief_figure(chart)
     named: set[str] = set()
-    for layer in chart.layers:
-        if isinstance(layer, Heatmap):
-            figure.add_trace(_heatmap(layer))
-        elif isinstance(layer, Shade):
-            figure.add_vrect(
-                layer.low,
-                layer.high,
-                fillcolor=rgba(colour(layer.style), SHADE_OPACITY),
-                line_width=0,
-                layer="below",
-            )
-        elif isinstance(layer, Line):
-            figure.add_traces(_line(layer))
-            named.add(layer.label)
-        elif isinstance(layer, Contour):
-            figure.add_traces(contour_traces(layer))
-        elif isinstance(layer, Points):
-            figure.add_trace(_points(layer, show_name=layer.label not in named))
-            named.add(layer.label)
+    for number, pane in enumerate(chart.panes, 1):
+        _add_layers(figure, pane, "" if number == 1 else str(number), named)
     figure.update_layout(
         template={},
         autosize=True,
@@ -86,11 +76,60 @@ def interactive_figure(chart: Chart) -> go.Figure:
         },
     )
     if chart.z is None:
-        figure.update_layout(
-            xaxis=_axis(chart.x, grid=not chart.covered),
-            yaxis=_axis(chart.y, grid=not chart.covered),
-        )
+        for number, pane in enumerate(chart.panes, 1):
+            own = "" if number == 1 else str(number)
+            figure.update_layout(
+                {
+                    f"xaxis{own}": _axis(pane.x, grid=not chart.covered),
+                    f"yaxis{own}": _axis(pane.y, grid=not chart.covered),
+                }
+            )
+    if chart.facets:
+        figure.update_layout(facet_layout(chart))
+    if chart.bare:
+        together = {"visible": False, "constrain": "domain"}
+        figure.update_xaxes(together)
+        figure.update_yaxes({**together, "scaleanchor": "x", "constraintoward": "top"})
     return figure
+
+
+def _add_layers(figure: go.Figure, pane: Facet, number: str, named: set[str]) -> None:
+    """Add the layers of a panel, whose axes have a number; ``named`` are those in the legend."""
+    axes = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+    for layer in pane.layers:
+        traces: list[Any] = []
+        if isinstance(layer, Heatmap):
+            traces = [_heatmap(layer)]
+        elif isinstance(layer, Shade):
+            figure.add_shape(
+                type="rect",
+                xref=axes["xaxis"],
+                yref=f"{axes['yaxis']} domain",
+                x0=layer.low,
+                x1=layer.high,
+                y0=0,
+                y1=1,
+                fillcolor=rgba(colour(layer.style), SHADE_OPACITY),
+                line_width=0,
+                layer="below",
+            )
+        elif isinstance(layer, Line):
+            traces = _line(layer, show_name=layer.label not in named)
+            named.add(layer.label)
+        elif isinstance(layer, Contour):
+            traces = contour_traces(layer)
+        elif isinstance(layer, Points):
+            traces = [_points(layer, show_name=layer.label not in named)]
+            named.add(layer.label)
+        elif isinstance(layer, Picture):
+            figure.add_layout_image(picture_image(layer))
+        elif isinstance(layer, Words):
+            traces = [words_trace(layer)]
+        elif isinstance(layer, Links):
+            traces = links_traces(layer)
+        elif isinstance(layer, Dots):
+            traces = [dots_trace(layer)]
+        figure.add_traces([trace.update(axes) for trace in traces])
 
 
 def _axis(axis: Axis, grid: bool) -> dict[str, Any]:
@@ -113,7 +152,7 @@ def _axis(axis: Axis, grid: bool) -> dict[str, Any]:
     return settings
 
 
-def _line(line: Line) -> list[go.Scatter]:
+def _line(line: Line, show_name: bool) -> list[go.Scatter]:
     # Plotly reads a few HTML tags in texts; foreign names must stay what they are.
     name = html.escape(clipped(line.label), quote=False)
     traces = []
@@ -146,6 +185,7 @@ def _line(line: Line) -> list[go.Scatter]:
             mode="lines+markers" if line.markers or len(line.x) == 1 else "lines",
             name=name,
             legendgroup=name,
+            showlegend=show_name,
             line={"color": colour(line.style), "dash": dash(line.style), "width": 2},
             marker={"symbol": symbol(line.style), "size": 7, "color": colour(line.style)},
             text=[_band_text(low, high) for low, high in zip(line.low, line.high, strict=True)],

@@ -12,6 +12,7 @@ from thalweg.report.charts import Axis, Chart, Line, finite, padded, value_axis
 from thalweg.report.densities import density_charts
 from thalweg.report.figure_table import figure_record, figure_table
 from thalweg.report.formats import number
+from thalweg.report.graphs import graph_charts
 from thalweg.report.landscapes import landscape_charts, landscape_labels
 from thalweg.report.panels import Arm, Panel
 from thalweg.report.similarities import similarity_charts
@@ -56,7 +57,7 @@ def measured_charts(results: StudyResults, panel: Panel) -> list[Chart]:
             charts += [chart] if chart else []
     planes_and_spectra = [*density_charts(results, panel), *landscape_charts(results, panel)]
     layers = [*weight_charts(results, panel), *similarity_charts(results, panel)]
-    return [*charts, *planes_and_spectra, *layers]
+    return [*charts, *planes_and_spectra, *layers, *graph_charts(results, panel)]
 
 
 def line_charts(results: StudyResults, panel: Panel) -> list[Chart]:

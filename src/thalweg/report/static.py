@@ -1,6 +1,7 @@
 """A chart as a Matplotlib figure, and that as PNG and SVG."""
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +16,21 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from thalweg.report.charts import (
+    FACET_COLUMNS,
     MOST_CELL_TEXTS,
     Axis,
     Chart,
     Contour,
+    Dots,
+    Facet,
     Heatmap,
     Line,
+    Links,
     Number,
+    Picture,
     Points,
     Shade,
+    Words,
     cell_text,
     legend_columns,
     runs_of_finite,
@@ -38,6 +45,7 @@ from thalweg.report.palette import (
     dash,
     symbol,
 )
+from thalweg.report.static_drawings import draw_dots, draw_links, draw_picture, draw_words
 from thalweg.report.static_landscape import draw_contour, draw_reliefs, relief_rows
 
 WIDTH = 6.4
@@ -89,23 +97,19 @@ def static_figure(chart: Chart) -> Figure:
         if chart.z is not None:
             draw_reliefs(figure, chart)
             return figure
-        axes = figure.add_subplot()
         handles: dict[str, Line2D] = {}
-        for layer in chart.layers:
-            if isinstance(layer, Heatmap):
-                _draw_heatmap(axes, layer)
-            elif isinstance(layer, Shade):
-                ink = colour(layer.style)
-                axes.axvspan(layer.low, layer.high, color=ink, alpha=SHADE_OPACITY, linewidth=0)
-            elif isinstance(layer, Contour):
-                draw_contour(figure, axes, layer)
-            elif isinstance(layer, Line):
-                handles[layer.label] = _draw_line(axes, layer)
-            elif isinstance(layer, Points):
-                handle = _draw_points(axes, layer)
-                if layer.symbol != "small":
-                    handles.setdefault(layer.label, handle)
-        _draw_axes(axes, chart)
+        columns = min(FACET_COLUMNS, len(chart.panes))
+        rows = math.ceil(len(chart.panes) / columns)
+        for index, pane in enumerate(chart.panes):
+            axes = figure.add_subplot(rows, columns, index + 1)
+            _draw_layers(figure, axes, pane, handles)
+            _draw_axes(axes, chart, pane)
+            if chart.facets and index + columns >= len(chart.facets):
+                axes.set_xlabel(chart.x.title)
+            if chart.facets and index % columns == 0:
+                axes.set_ylabel(chart.y.title)
+        if chart.facets:
+            figure.suptitle(clipped(chart.title, 72), fontsize=10.5, x=0.01, ha="left")
         if chart.legend and handles:
             names = [clipped(label) for label in handles]
             figure.legend(
@@ -118,6 +122,32 @@ def static_figure(chart: Chart) -> Figure:
                 handlelength=3,
             )
     return figure
+
+
+def _draw_layers(figure: Figure, axes: Axes, pane: Facet, handles: dict[str, Line2D]) -> None:
+    """Draw the layers of a panel; ``handles`` are for the legend."""
+    for layer in pane.layers:
+        if isinstance(layer, Heatmap):
+            _draw_heatmap(axes, layer)
+        elif isinstance(layer, Shade):
+            ink = colour(layer.style)
+            axes.axvspan(layer.low, layer.high, color=ink, alpha=SHADE_OPACITY, linewidth=0)
+        elif isinstance(layer, Contour):
+            draw_contour(figure, axes, layer)
+        elif isinstance(layer, Line):
+            handles[layer.label] = _draw_line(axes, layer)
+        elif isinstance(layer, Points):
+            handle = _draw_points(axes, layer)
+            if layer.symbol != "small":
+                handles.setdefault(layer.label, handle)
+        elif isinstance(layer, Picture):
+            draw_picture(axes, layer)
+        elif isinstance(layer, Words):
+            draw_words(axes, layer)
+        elif isinstance(layer, Links):
+            handles[layer.label] = draw_links(axes, layer)
+        elif isinstance(layer, Dots):
+            draw_dots(axes, layer)
 
 
 def _height(chart: Chart) -> float:
@@ -153,14 +183,20 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def _draw_axes(axes: Axes, chart: Chart) -> None:
-    axes.set_title(clipped(chart.title, 72), fontsize=10.5, loc="left")
+def _draw_axes(axes: Axes, chart: Chart, pane: Facet) -> None:
+    if chart.facets:
+        axes.set_title(clipped(pane.title, 40), fontsize=9, loc="left")
+    else:
+        axes.set_title(clipped(chart.title, 72), fontsize=10.5, loc="left")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if not chart.covered:
         axes.grid(color=RULE, linewidth=0.6)
-    _set_axis(axes, "x", chart.x)
-    _set_axis(axes, "y", chart.y)
+    _set_axis(axes, "x", pane.x)
+    _set_axis(axes, "y", pane.y)
+    if chart.bare:
+        axes.set_aspect("equal")
+        axes.set_axis_off()
 
 
 def _set_axis(axes: Axes, which: str, axis: Axis) -> None:

@@ -1,7 +1,9 @@
 """A study's report on disk."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from thalweg.report.charts import Chart
 from thalweg.report.figures import sections
 from thalweg.report.page import render
 from thalweg.report.panels import panels
@@ -39,13 +41,22 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     for name, frame in run_tables(results).items():
         write_whole(folder / "tables" / f"{name}.csv", frame.write_csv())
     for section in charts:
-        for chart in section.charts:
-            figure = static_figure(chart)
-            write_whole(folder / "figures" / f"{chart.name}.png", png(figure))
-            write_whole(folder / "figures" / f"{chart.name}.svg", svg(figure))
+        write_figures(section.charts, folder / "figures")
     page = folder / "report" / "index.html"
     write_whole(page, render(results, summary(results, grouped), charts, found))
     return page
+
+
+def write_figures(charts: Iterable[Chart], folder: Path) -> None:
+    """Write charts as PNG and SVG into a folder.
+
+    Raises:
+        ThalwegError: The folder cannot be written.
+    """
+    for chart in charts:
+        figure = static_figure(chart)
+        write_whole(folder / f"{chart.name}.png", png(figure))
+        write_whole(folder / f"{chart.name}.svg", svg(figure))
 
 
 def write_recovery(results: StudyResults, folder: Path) -> list[Path]:
