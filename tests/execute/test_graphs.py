@@ -60,7 +60,7 @@ def test_runs_are_measured_by_their_masks(
 
     loaded = results.load()
     tables = {table.name: table for table in measured_tables(loaded, panels(loaded))}
-    assert len(tables["graph"].rows) == 2 * 3  # arms and graphs of the probe with nulls
-    rows = tables["graph"].frame.filter(layer="network", arm="pruned")
+    assert len(tables["graph"].rows) == 2 * 2 * 3  # arms, probes and graphs
+    rows = tables["graph"].frame.filter(layer="network", arm="pruned", probe="graph")
     edges = [figure[2] for figure in (values("edges", arm="pruned", seed=seed) for seed in (0, 1))]
     assert rows["edges_mean"].to_list() == [pytest.approx(sum(edges) / 2)]

@@ -175,6 +175,18 @@ def test_layers_are_compared_and_all_of_it_is_in_the_report(results: Results) ->
     table = pl.read_csv(folder / "tables" / "weights.csv")
     assert table.filter(arm="plain")["layer"].to_list() == LAYERS
     assert table["flipped_mean"].is_between(0, 0.5).all()
+    assert "Weights by round" in page
+    for what in ("initial", "before", "rounds"):
+        assert (folder / "figures" / f"weights-digits-mlp-weights-{what}.png").exists()
+    rounds = pl.read_csv(folder / "tables" / "rewind_analysis_results.csv")
+    assert rounds["round"].to_list() == [*[None] * 2, *[0, 1, 2] * 4]
+    loaded = results.load()
+    for row in rounds.rows(named=True):
+        assert row["weight_moved"] == loaded.grids[row["run"], "weights"]["moved"][-1]
+    kept = rounds.filter(arm="pruned")["kept"].to_list()
+    assert kept == pytest.approx([1, 0.5, 0.2] * 2, abs=1e-3)
+    layers = pl.read_csv(folder / "tables" / "per_layer_results.csv")
+    assert layers["layer"].to_list() == LAYERS[:2] * 14
     figures = pl.read_csv(folder / "tables" / "similarity.csv")
     separation = figures.filter(arm="plain")["class_separation_mean"]
     assert 0 < separation[0] < separation[1] < 1
