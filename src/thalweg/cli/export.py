@@ -16,7 +16,7 @@ from thalweg.store.find import find_run
 
 def export(
     run: Annotated[
-        str | None, typer.Argument(help="A run's id, its beginning, or STUDY/ARM[/POINT]/SEED.")
+        str | None, typer.Argument(help="A run's id, its beginning, or STUDY/ARM\\[/POINT]/SEED.")
     ] = None,
     to: Annotated[
         Path | None,

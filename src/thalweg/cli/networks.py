@@ -23,7 +23,7 @@ from thalweg.store.find import find_run
 from thalweg.tensor_files import SUFFIXES
 
 WHAT = typer.Argument(
-    help="A run's id, its beginning, or STUDY/ARM[/POINT]/SEED; or a file of weights "
+    help="A run's id, its beginning, or STUDY/ARM\\[/POINT]/SEED; or a file of weights "
     f"({', '.join(SUFFIXES)}) with --model and --task.",
     metavar="RUN|FILE",
 )

@@ -23,7 +23,7 @@ def overlap(
     what: Annotated[
         list[str],
         typer.Argument(
-            help="Two or more runs, by id, its beginning or STUDY/ARM[/POINT]/SEED, or files of "
+            help="Two or more runs, by id, its beginning or STUDY/ARM\\[/POINT]/SEED, or files of "
             f"masks ({', '.join(SUFFIXES)}).",
             metavar="RUN|FILE...",
         ),
