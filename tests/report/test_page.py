@@ -67,20 +67,19 @@ def test_page_is_one_accessible_file_without_dead_links(study, written):
         if not link.startswith(("#", "data:")):
             assert (folder / "report" / link).exists(), link
     files = {path.name for path in (folder / "figures").glob("*")}
-    assert files == {f"{c['data-chart']}.{kind}" for c in found.charts for kind in ("png", "svg")}
+    kinds = ("png", "svg", "pdf")
+    assert files == {f"{c['data-chart']}.{kind}" for c in found.charts for kind in kinds}
     assert all(chart["aria-label"] for chart in found.charts)
 
 
 def test_files_of_a_study(written):
     folder = written("classification")
+    names = (
+        *("final", "points", "classes", "costs", "reach-comparisons"),
+        *("reach-test_accuracy-0.8", "reach-test_accuracy-0.93"),
+    )
     assert {path.name for path in (folder / "tables").iterdir()} == {
-        "final.csv",
-        "points.csv",
-        "classes.csv",
-        "costs.csv",
-        "reach-test_accuracy-0.8.csv",
-        "reach-test_accuracy-0.93.csv",
-        "reach-comparisons.csv",
+        f"{name}.{kind}" for name in names for kind in ("csv", "md", "tex")
     }
     assert all(
         path.read_bytes().startswith(b"\x89PNG") for path in (folder / "figures").glob("*.png")

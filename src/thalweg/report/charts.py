@@ -303,10 +303,10 @@ class Chart:
         return [layer for layer in self.layers if isinstance(layer, Relief)]
 
 
-def legend_columns(names: Sequence[str]) -> int:
-    """Return how many names stand side by side in a legend."""
+def legend_columns(names: Sequence[str], width: int = LEGEND_WIDTH) -> int:
+    """Return how many names stand side by side in a legend so many characters wide."""
     longest = max((len(clipped(name)) for name in names), default=0)
-    return max(1, min(len(names), LEGEND_WIDTH // (longest + 8)))
+    return max(1, min(len(names), width // (longest + 8)))
 
 
 def finite(values: Iterable[Number]) -> list[float]:

@@ -1,4 +1,4 @@
-"""A chart as a Matplotlib figure, and that as PNG and SVG."""
+"""A chart as a Matplotlib figure for a paper, and that as PNG, SVG and PDF."""
 
 import io
 import math
@@ -45,16 +45,21 @@ from thalweg.report.palette import (
     dash,
     symbol,
 )
+from thalweg.report.paper import (
+    CHARACTERS,
+    MOST_BELOW,
+    SMALL,
+    TEXT,
+    characters_below,
+    paper_height,
+    paper_width,
+    title_lines,
+)
 from thalweg.report.static_drawings import draw_dots, draw_links, draw_picture, draw_words
-from thalweg.report.static_landscape import draw_contour, draw_reliefs, relief_rows
+from thalweg.report.static_landscape import draw_contour, draw_reliefs
 
-WIDTH = 6.4
-"""Width of a figure in inches; 100 CSS pixels of a chart's height are one inch."""
-
-DPI = 160
-
-RELIEF_INCHES = 2.2
-"""Height of a row of surfaces."""
+DPI = 300
+"""Of PNG: what publishers ask of pictures of lines at the least."""
 
 INK = "#2b2f36"
 RULE = "#d5d9de"
@@ -75,11 +80,20 @@ MARKERS = {
     "triangle-down": "v",
     "pentagon": "p",
 }
-SIZES = {"dot": 6.5, "small": 3.5, "star": 12, "cross": 7}
+SIZES = {"dot": 5, "small": 2.5, "star": 9, "cross": 5}
 
 SETTINGS: Any = {
     "font.family": "sans-serif",
-    "font.size": 9.5,
+    "font.size": SMALL,
+    "axes.titlesize": SMALL,
+    "figure.titlesize": TEXT,
+    "axes.linewidth": 0.6,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "text.color": INK,
@@ -87,41 +101,53 @@ SETTINGS: Any = {
     "ytick.color": INK,
     "text.parse_math": False,  # a dollar sign in a name is a dollar sign
     "svg.hashsalt": "thalweg",  # element ids that do not change from file to file
+    "pdf.fonttype": 42,  # TrueType, embedded: journals refuse Type 3
 }
 
 
 def static_figure(chart: Chart) -> Figure:
-    """Return the chart as a Matplotlib figure that belongs to no window and no global state."""
+    """Return the chart as a Matplotlib figure that belongs to no window and no global state.
+
+    It is laid out, at the width that `paper_width` says, once for all kinds of files.
+    """
+    width = paper_width(chart)
     with _settings():
-        figure = Figure(figsize=(WIDTH, _height(chart)), dpi=DPI, layout="constrained")
+        size = (width, paper_height(chart, width))
+        figure = Figure(figsize=size, dpi=DPI, layout="constrained")
         if chart.z is not None:
             draw_reliefs(figure, chart)
-            return figure
-        handles: dict[str, Line2D] = {}
-        columns = min(FACET_COLUMNS, len(chart.panes))
-        rows = math.ceil(len(chart.panes) / columns)
-        for index, pane in enumerate(chart.panes):
-            axes = figure.add_subplot(rows, columns, index + 1)
-            _draw_layers(figure, axes, pane, handles)
-            _draw_axes(axes, chart, pane)
-            if chart.facets and index + columns >= len(chart.facets):
-                axes.set_xlabel(chart.x.title)
-            if chart.facets and index % columns == 0:
-                axes.set_ylabel(chart.y.title)
-        if chart.facets:
-            figure.suptitle(clipped(chart.title, 72), fontsize=10.5, x=0.01, ha="left")
-        if chart.legend and handles:
-            names = [clipped(label) for label in handles]
-            figure.legend(
-                handles.values(),
-                # Matplotlib hides names that begin with an underscore.
-                [f"\N{HAIR SPACE}{name}" if name.startswith("_") else name for name in names],
-                loc="outside lower center",
-                ncols=legend_columns(names),
-                frameon=False,
-                handlelength=3,
-            )
+        else:
+            _draw_panes(figure, chart, width)
+        figure.suptitle("\n".join(title_lines(chart.title, width)), x=0.01, ha="left")
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)  # or each file would be laid out again
     return figure
+
+
+def _draw_panes(figure: Figure, chart: Chart, width: float) -> None:
+    """Draw the panels of a chart, with a legend for all of them."""
+    handles: dict[str, Line2D] = {}
+    columns = min(FACET_COLUMNS, len(chart.panes))
+    rows = math.ceil(len(chart.panes) / columns)
+    for index, pane in enumerate(chart.panes):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        _draw_layers(figure, axes, pane, handles)
+        _draw_axes(axes, chart, pane, width)
+        if chart.facets and index + columns >= len(chart.facets):
+            axes.set_xlabel(chart.x.title)
+        if chart.facets and index % columns == 0:
+            axes.set_ylabel(chart.y.title)
+    if chart.legend and handles:
+        names = [clipped(label) for label in handles]
+        figure.legend(
+            handles.values(),
+            # Matplotlib hides names that begin with an underscore.
+            [f"\N{HAIR SPACE}{name}" if name.startswith("_") else name for name in names],
+            loc="outside lower center",
+            ncols=legend_columns(names, CHARACTERS[width]),
+            frameon=False,
+            handlelength=3,
+        )
 
 
 def _draw_layers(figure: Figure, axes: Axes, pane: Facet, handles: dict[str, Line2D]) -> None:
@@ -150,13 +176,6 @@ def _draw_layers(figure: Figure, axes: Axes, pane: Facet, handles: dict[str, Lin
             draw_dots(axes, layer)
 
 
-def _height(chart: Chart) -> float:
-    """Return the height of a figure in inches."""
-    if chart.z is not None:
-        return 0.4 + RELIEF_INCHES * relief_rows(chart)
-    return chart.full_height / 100 + 0.5
-
-
 def png(figure: Figure) -> bytes:
     """Return the figure as PNG."""
     return _saved(figure, "png", {"Software": None})
@@ -165,6 +184,11 @@ def png(figure: Figure) -> bytes:
 def svg(figure: Figure) -> bytes:
     """Return the figure as SVG with its texts as outlines."""
     return _saved(figure, "svg", {"Date": None})
+
+
+def pdf(figure: Figure) -> bytes:
+    """Return the figure as PDF with its fonts in it."""
+    return _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
 
 
 def _saved(figure: Figure, kind: str, metadata: dict[str, None]) -> bytes:
@@ -183,23 +207,20 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def _draw_axes(axes: Axes, chart: Chart, pane: Facet) -> None:
-    if chart.facets:
-        axes.set_title(clipped(pane.title, 40), fontsize=9, loc="left")
-    else:
-        axes.set_title(clipped(chart.title, 72), fontsize=10.5, loc="left")
+def _draw_axes(axes: Axes, chart: Chart, pane: Facet, width: float) -> None:
+    axes.set_title(clipped(pane.title, 40), loc="left")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if not chart.covered:
-        axes.grid(color=RULE, linewidth=0.6)
-    _set_axis(axes, "x", pane.x)
-    _set_axis(axes, "y", pane.y)
+        axes.grid(color=RULE, linewidth=0.5)
+    _set_axis(axes, "x", pane.x, width)
+    _set_axis(axes, "y", pane.y, width)
     if chart.bare:
         axes.set_aspect("equal")
         axes.set_axis_off()
 
 
-def _set_axis(axes: Axes, which: str, axis: Axis) -> None:
+def _set_axis(axes: Axes, which: str, axis: Axis, width: float) -> None:
     along = axes.xaxis if which == "x" else axes.yaxis
     along.set_label_text(axis.title)
     if axis.log:
@@ -207,7 +228,7 @@ def _set_axis(axes: Axes, which: str, axis: Axis) -> None:
     if axis.ticks is not None:
         along.set_ticks([value for value, _ in axis.ticks], [label for _, label in axis.ticks])
         along.set_minor_locator(NullLocator())
-        if which == "x" and sum(len(label) + 2 for _, label in axis.ticks) > 72:
+        if which == "x" and characters_below(axis) > MOST_BELOW[width]:
             axes.tick_params(axis="x", labelrotation=90)
     if axis.limits is not None:
         (axes.set_xlim if which == "x" else axes.set_ylim)(*axis.limits)
@@ -233,9 +254,7 @@ def _draw_line(axes: Axes, line: Line) -> Line2D:
         _numbers(list(line.y)),
         color=ink,
         linestyle=DASHES[dash(line.style)],
-        linewidth=1.6,
         marker=MARKERS[symbol(line.style)] if line.markers or len(line.x) == 1 else None,
-        markersize=5,
     )
     return handle
 
@@ -250,17 +269,17 @@ def _draw_points(axes: Axes, points: Points) -> Line2D:
         color=ink,
         marker=shapes.get(points.symbol, MARKERS[symbol(points.style)]),
         markersize=SIZES[points.symbol],
-        markeredgewidth=2 if points.symbol == "cross" else 0,
+        markeredgewidth=1.5 if points.symbol == "cross" else 0,
         alpha=0.55 if points.symbol == "small" else 1,
         clip_on=False,
         zorder=3,
     )
     for y, interval in zip(points.y, points.x_interval or (), strict=False):
         if interval:
-            axes.plot(interval, [y, y], color=ink, linewidth=1.6, marker="|", markersize=6)
+            axes.plot(interval, [y, y], color=ink, marker="|", markersize=5)
     for x, interval in zip(points.x, points.y_interval or (), strict=False):
         if interval:
-            axes.plot([x, x], interval, color=ink, linewidth=1.6, marker="_", markersize=6)
+            axes.plot([x, x], interval, color=ink, marker="_", markersize=5)
     return handle
 
 
@@ -272,4 +291,4 @@ def _draw_heatmap(axes: Axes, heat: Heatmap) -> None:
     axes.imshow(shares, cmap=scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     if len(heat.shares) <= MOST_CELL_TEXTS:
         for (i, j), share in np.ndenumerate(shares):
-            axes.text(j, i, cell_text(float(share)), ha="center", va="center", fontsize=8)
+            axes.text(j, i, cell_text(float(share)), ha="center", va="center")

@@ -1,6 +1,5 @@
 """Contours and surfaces, drawn by Matplotlib."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,7 @@ from matplotlib.figure import Figure
 from thalweg.report.charts import Axis, Chart, Contour, log_heights
 from thalweg.report.formats import clipped
 from thalweg.report.palette import HALO, LEVELS, MARK, RELIEF
-
-COLUMNS = 3
-"""Surfaces side by side."""
+from thalweg.report.paper import RELIEF_COLUMNS, SMALL, relief_rows
 
 
 def draw_contour(figure: Figure, axes: Axes, layer: Contour) -> None:
@@ -33,10 +30,10 @@ def draw_contour(figure: Figure, axes: Axes, layer: Contour) -> None:
     _colour_bar(figure, drawn, axes, layer.scale)
     if layer.path:
         x, y = zip(*layer.path, strict=True)
-        axes.plot(x, y, color=HALO, linewidth=2.8, marker="o", markersize=3.6)
-        axes.plot(x, y, color=MARK, linewidth=1.4, marker="o", markersize=2.2)
-        axes.plot(x[0], y[0], "o", color=HALO, markerfacecolor=MARK, markersize=7)
-    axes.plot(0, 0, "*", color=MARK, markeredgecolor=HALO, markersize=14)
+        axes.plot(x, y, color=HALO, linewidth=2.2, marker="o", markersize=3)
+        axes.plot(x, y, color=MARK, linewidth=1.1, marker="o", markersize=1.8)
+        axes.plot(x[0], y[0], "o", color=HALO, markerfacecolor=MARK, markersize=5)
+    axes.plot(0, 0, "*", color=MARK, markeredgecolor=HALO, markersize=10)
 
 
 def draw_reliefs(figure: Figure, chart: Chart) -> None:
@@ -44,8 +41,8 @@ def draw_reliefs(figure: Figure, chart: Chart) -> None:
     scale = chart.z
     assert scale is not None
     low, high = scale.decades
-    columns = min(COLUMNS, len(chart.reliefs))
-    rows = math.ceil(len(chart.reliefs) / columns)
+    columns = min(RELIEF_COLUMNS, len(chart.reliefs))
+    rows = relief_rows(chart)
     places: list[Any] = []
     for index, layer in enumerate(chart.reliefs):
         axes: Any = figure.add_subplot(rows, columns, index + 1, projection="3d")
@@ -59,19 +56,13 @@ def draw_reliefs(figure: Figure, chart: Chart) -> None:
         axes.set_zticks(*scale.decade_ticks)
         axes.locator_params(axis="x", nbins=4)
         axes.locator_params(axis="y", nbins=4)
-        axes.tick_params(labelsize=6.5, pad=-2)
+        axes.tick_params(labelsize=SMALL, pad=-2)
         axes.set_box_aspect(None, zoom=0.86)  # room for the titles of the axes
-        axes.set_title(clipped(layer.label, 30), fontsize=9)
-        axes.set_xlabel(chart.x.title, fontsize=7, labelpad=-6)
-        axes.set_ylabel(chart.y.title, fontsize=7, labelpad=-6)
+        axes.set_title(clipped(layer.label, 30), fontsize=SMALL)
+        axes.set_xlabel(chart.x.title, fontsize=SMALL, labelpad=-6)
+        axes.set_ylabel(chart.y.title, fontsize=SMALL, labelpad=-6)
     drawn = ScalarMappable(Normalize(low, high), RELIEF)
     _colour_bar(figure, drawn, places, scale)
-    figure.suptitle(clipped(chart.title, 72), fontsize=10.5, x=0.01, ha="left")
-
-
-def relief_rows(chart: Chart) -> int:
-    """Return how many rows of surfaces a chart has."""
-    return math.ceil(len(chart.reliefs) / COLUMNS)
 
 
 def _colour_bar(figure: Figure, drawn: ScalarMappable, axes: Any, scale: Axis) -> None:

@@ -1,4 +1,4 @@
-"""A table: a frame in full precision for CSV, rounded texts for the page."""
+"""A table: a frame in full precision for CSV, rounded texts for the page and for papers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from thalweg.report.escapes import latex_text, markdown_text
+from thalweg.report.html_table import html_table
 from thalweg.report.panels import Arm, Panel
 
 KEY_SCHEMA = {"task": pl.String, "model": pl.String, "arm": pl.String}
@@ -17,7 +19,7 @@ class Table:
     """A table.
 
     Attributes:
-        name: Stem of its CSV file.
+        name: Stem of its files.
         title: Heading.
         note: How to read it.
         frame: What the CSV file holds, in full precision.
@@ -33,6 +35,48 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[bool, ...]
+
+    def markdown(self) -> str:
+        """Return it in Markdown, the note below."""
+        lines = [
+            [markdown_text(heading) for heading in self.header],
+            ["---:" if numeric else ":---" for numeric in self.numeric],
+            *([markdown_text(cell) for cell in row] for row in self.rows),
+        ]
+        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return f"{body}\n\n{markdown_text(self.caption)}\n"
+
+    def latex(self) -> str:
+        """Return it in LaTeX, for the package ``booktabs``."""
+        rows = [" & ".join(map(latex_text, row)) for row in (self.header, *self.rows)]
+        columns = "".join("r" if right else "l" for right in self.numeric)
+        lines = [
+            r"% \usepackage{booktabs}",
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{latex_text(self.caption)}}}",
+            rf"  \label{{tab:{self.name}}}",
+            rf"  \begin{{tabular}}{{{columns}}}",
+            r"    \toprule",
+            rf"    {rows[0]} \\",
+            r"    \midrule",
+            *(rf"    {row} \\" for row in rows[1:]),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def caption(self) -> str:
+        """Heading and note."""
+        return f"{self.title}. {self.note}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.header, self.rows, self.numeric, self.caption)
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from thalweg.report.recovery import RECOVERY
 from thalweg.report.rounds import prunings
 from thalweg.report.rounds_section import round_charts
 from thalweg.report.run_tables import run_tables
-from thalweg.report.static import png, static_figure, svg
+from thalweg.report.static import pdf, png, static_figure, svg
 from thalweg.report.summary import summary
 from thalweg.report.tables import tables
 from thalweg.store.files import write_whole
@@ -19,7 +19,10 @@ from thalweg.store.results import StudyResults
 
 
 def write_report(results: StudyResults, folder: Path) -> Path:
-    """Write ``report/index.html``, ``figures/*.{png,svg}`` and ``tables/*.csv`` below a folder.
+    """Write a study's page, figures and tables below its folder.
+
+    The page is ``report/index.html``. Every chart is in ``figures`` as PNG, SVG and PDF; every
+    table in ``tables`` as CSV in full precision, and as on the page in Markdown and LaTeX.
 
     Every file appears whole or not at all; the page comes last, when what it links to is there.
 
@@ -38,6 +41,8 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     found = tables(results, grouped)
     for table in [*found, *(table for section in charts for table in section.tables)]:
         write_whole(folder / "tables" / f"{table.name}.csv", table.frame.write_csv())
+        write_whole(folder / "tables" / f"{table.name}.md", table.markdown())
+        write_whole(folder / "tables" / f"{table.name}.tex", table.latex())
     for name, frame in run_tables(results).items():
         write_whole(folder / "tables" / f"{name}.csv", frame.write_csv())
     for section in charts:
@@ -48,7 +53,7 @@ def write_report(results: StudyResults, folder: Path) -> Path:
 
 
 def write_figures(charts: Iterable[Chart], folder: Path) -> None:
-    """Write charts as PNG and SVG into a folder.
+    """Write charts as PNG, SVG and PDF into a folder.
 
     Raises:
         ThalwegError: The folder cannot be written.
@@ -57,6 +62,7 @@ def write_figures(charts: Iterable[Chart], folder: Path) -> None:
         figure = static_figure(chart)
         write_whole(folder / f"{chart.name}.png", png(figure))
         write_whole(folder / f"{chart.name}.svg", svg(figure))
+        write_whole(folder / f"{chart.name}.pdf", pdf(figure))
 
 
 def write_recovery(results: StudyResults, folder: Path) -> list[Path]:
