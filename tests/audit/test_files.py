@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-
 from tests.audit.conftest import Files, brief, masks, network
+
 from thalweg.audit import Finding
 
 
@@ -89,7 +89,11 @@ CASES = [
         "weights beside their mask",
         "mask-not-held",
         "severe",
-        {"seed0_mask.pt": TICKET, "seed0_weights.pt": revived(1, 7), "seed1_weights.pt": network(2)},
+        {
+            "seed0_mask.pt": TICKET,
+            "seed0_weights.pt": revived(1, 7),
+            "seed1_weights.pt": network(2),
+        },
         {"seed0_mask.pt": TICKET, "seed0_weights.pt": TRAINED, "seed1_weights.pt": network(2)},
     ),
     Case(
@@ -117,7 +121,11 @@ CASES = [
         "sparsity-claim",
         "severe",
         {"mask_sparsity_95.pt": TICKET},
-        {"mask_sparsity_90.pt": TICKET, "mask-kept0.1.pt": TICKET, "80pct_pruned.pt": masks(1, 0.2)},
+        {
+            "mask_sparsity_90.pt": TICKET,
+            "mask-kept0.1.pt": TICKET,
+            "80pct_pruned.pt": masks(1, 0.2),
+        },
     ),
     Case(
         "sparsity in a table",
@@ -243,8 +251,14 @@ CASES = [
         "claim beside a Markdown table",
         "claim-against-table",
         "severe",
-        {"README.md": "| | test loss |\n|-|-|\n| SGD | 0.3 |\n| EG | 0.4 |\n\nEG has the lowest loss."},
-        {"README.md": "| | test loss |\n|-|-|\n| SGD | 0.4 |\n| EG | 0.3 |\n\nEG has the lowest loss."},
+        {
+            "README.md": "| | test loss |\n|-|-|\n| SGD | 0.3 |\n| EG | 0.4 |\n\n"
+            "EG has the lowest loss."
+        },
+        {
+            "README.md": "| | test loss |\n|-|-|\n| SGD | 0.4 |\n| EG | 0.3 |\n\n"
+            "EG has the lowest loss."
+        },
     ),
     Case(
         "flags of convergence",
@@ -345,3 +359,10 @@ def test_a_rise_from_a_large_rate_is_no_carried_nan(
 ) -> None:
     found = audited({"c.csv": with_nan((0.1, 1.0, 10.0), (10.0,), begun=1.0)})
     assert "carried-network" not in {finding.check for finding in found}
+
+
+def test_a_claim_of_another_clause_is_not_laid_at_an_arms_door(
+    audited: Callable[[Files], list[Finding]],
+) -> None:
+    text = "By trace Adam is worse than SGD, but by another measure it is the flattest."
+    assert not audited({"README.md": text, "t.csv": LAMBDAS})

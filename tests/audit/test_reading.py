@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.audit.conftest import Files, brief, network, write
+
 from thalweg.audit import Finding, audit_folder
 from thalweg.audit.read.tables import markdown_tables, number, read_csv
 from thalweg.errors import InputError

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from textwrap import dedent
 
 import pytest
-
 from tests.audit.conftest import Files, brief
+
 from thalweg.audit import Finding
 
 LOOP = """
@@ -71,8 +71,9 @@ CASES: dict[str, tuple[str, str, str, str]] = {
         *("carried-network", "severe"),
         "def sweep():\n    model = MLP()\n    for lr in rates:\n        "
         "train(torch.optim.Adam(model.parameters(), lr))",
-        "def sweep():\n    model = MLP()\n    for lr in rates:\n        model.load_state_dict(first)"
-        "\n        train(torch.optim.Adam(model.parameters(), lr))",
+        "def sweep():\n    model = MLP()\n    for lr in rates:\n"
+        "        model.load_state_dict(first)\n"
+        "        train(torch.optim.Adam(model.parameters(), lr))",
     ),
     "pruned last": (
         *("untrained-ticket", "warning"),

@@ -51,36 +51,36 @@ _DENIED = re.compile(
 
 def _of_folder(folder: Folder) -> Iterator[Seen]:
     for name, text in folder.texts.items():
-        for sentence in _sentences(text):
+        for clause in _clauses(text):
             for meaning in SUPERLATIVES:
-                yield from _of_superlative(folder, name, sentence, meaning)
+                yield from _of_superlative(folder, name, clause, meaning)
             for meaning in COMPARATIVES:
-                yield from _of_comparative(folder, name, sentence, meaning)
+                yield from _of_comparative(folder, name, clause, meaning)
 
 
-def _of_superlative(folder: Folder, name: str, sentence: str, meaning: Meaning) -> Iterator[Seen]:
-    match = re.search(rf"\b(?:{meaning.words})\b", sentence, re.I)
+def _of_superlative(folder: Folder, name: str, clause: str, meaning: Meaning) -> Iterator[Seen]:
+    match = re.search(rf"\b(?:{meaning.words})\b", clause, re.I)
     if match is None:
         return
     columns = _columns(folder, meaning)
     arms = {arm for column in columns for arm in column.arms}
-    before, after = sentence[: match.start()], sentence[match.end() :]
+    before, after = clause[: match.start()], clause[match.end() :]
     arm = _nearest(before, arms, last=True) or _nearest(after, arms, last=False)
     if arm is None:
         return
     about = [column for column in columns if arm in column.arms]
     best = [column.best(meaning.highest) for column in about]
-    yield from _judge(name, sentence, arm, list(zip(about, best, strict=True)))
+    yield from _judge(name, clause, arm, list(zip(about, best, strict=True)))
 
 
-def _of_comparative(folder: Folder, name: str, sentence: str, meaning: Meaning) -> Iterator[Seen]:
-    match = re.search(rf"\b(?:{meaning.words})\b.*?\bthan\b", sentence, re.I)
+def _of_comparative(folder: Folder, name: str, clause: str, meaning: Meaning) -> Iterator[Seen]:
+    match = re.search(rf"\b(?:{meaning.words})\b.*?\bthan\b", clause, re.I)
     if match is None:
         return
     columns = _columns(folder, meaning)
     arms = {arm for column in columns for arm in column.arms}
-    arm = _nearest(sentence[: match.start()], arms, last=True)
-    other = _nearest(sentence[match.end() :], arms, last=False)
+    arm = _nearest(clause[: match.start()], arms, last=True)
+    other = _nearest(clause[match.end() :], arms, last=False)
     if arm is None or other is None or arm == other:
         return
     pairs = []
@@ -88,15 +88,15 @@ def _of_comparative(folder: Folder, name: str, sentence: str, meaning: Meaning) 
         if arm in column.arms and other in column.arms:
             two = Ranked(column.table, column.column, {a: column.arms[a] for a in (arm, other)})
             pairs.append((two, two.best(meaning.highest)))
-    yield from _judge(name, sentence, arm, pairs)
+    yield from _judge(name, clause, arm, pairs)
 
 
-def _judge(name: str, sentence: str, arm: str, columns: list[tuple[Ranked, str]]) -> Iterator[Seen]:
+def _judge(name: str, clause: str, arm: str, columns: list[tuple[Ranked, str]]) -> Iterator[Seen]:
     """Report a claim that no column supports, or none resolves.
 
     Args:
-        name: File of the sentence.
-        sentence: The claim.
+        name: File of the text.
+        clause: The claim.
         arm: Whom it is about.
         columns: The columns that tell, each with the arm that is ahead there.
     """
@@ -117,7 +117,7 @@ def _judge(name: str, sentence: str, arm: str, columns: list[tuple[Ranked, str]]
         "severe" if severe else "warning",
         name,
         fault,
-        f'"{sentence[:160]}"; {column.table.where}, {column.column}: {figures}',
+        f'"{clause.strip()[:160]}"; {column.table.where}, {column.column}: {figures}',
     )
 
 
@@ -156,14 +156,17 @@ def _nearest(text: str, arms: set[str], last: bool) -> str | None:
     return max((length, arm) for start, length, arm in found if start == place)[1]
 
 
-def _sentences(text: str) -> Iterator[str]:
-    """Yield the sentences of a text that affirm something; code and tables are left out."""
+def _clauses(text: str) -> Iterator[str]:
+    """Yield the clauses of the sentences that affirm something; code and tables are left out.
+
+    An arm that is named in another clause ("…, which is the flattest") is not looked for.
+    """
     plain = re.sub(r"```.*?(?:```|$)", "\n\n", text, flags=re.S)
     lines = ["" if line.lstrip().startswith(("|", "#")) else line for line in plain.splitlines()]
     for block in re.split(r"\n\s*\n", "\n".join(lines)):
         for sentence in re.split(r"(?<=[.!?;])\s+", " ".join(block.split())):
-            if sentence and not _DENIED.search(sentence):
-                yield sentence.strip("-* ")
+            if not _DENIED.search(sentence):
+                yield from re.split(r"[,:()]\s|\)", sentence)
 
 
 CHECK = Check(

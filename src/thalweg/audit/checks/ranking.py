@@ -30,10 +30,10 @@ def _of_study(study: RecordedStudy) -> Iterator[Seen]:
 
 
 def _unresolved(panel: Panel, metric: str) -> tuple[str, int, list[str]]:
-    """Return the best arm by a metric, the number of others, and those it is not resolved from, with
-    Bonferroni's correction over the others.
+    """Return the best arm by a metric, the number of others, and those it is not resolved from.
 
-    A diverged run makes the mean difference infinite, which is not this check's concern.
+    Bonferroni's correction is over the others. A diverged run makes the mean difference infinite,
+    which is not this check's concern.
     """
     chosen = {arm: point for arm in panel.arms if (point := panel.selected(arm)) is not None}
     rows = dict(zip(chosen, matrix(list(chosen.values()), metric), strict=True))

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_NUMBER = re.compile(r"[-+−]?(?:\d+(?:[\d,]*\d)?\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?:nan|-?inf)\b", re.I)
+_NUMBER = re.compile(
+    r"[-+−]?(?:\d+(?:[\d,]*\d)?\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|(?:nan|-?inf)\b", re.I
+)
 
 ARM = (
     r"arm|method|optimi[sz]er|algorithm|algo|variant|config(?:uration)?|setting|name|"
