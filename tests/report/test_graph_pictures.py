@@ -160,7 +160,7 @@ def test_many_degrees_share_bins():
 
 def test_unevenness_is_over_that_of_random_graphs(charts, study):
     chart = charts["degrees-digits-mlp-graph"]
-    assert [facet.title for facet in chart.facets][1] == "in-degree: variance ratio"
+    assert [facet.title for facet in chart.facets][1] == "in: variance ratio"
     line = chart.facets[1].layers[0]
     draw = np.random.default_rng(0)
     for layer, name in enumerate((FIRST, LAST)):

@@ -188,7 +188,7 @@ def _layer_chart(label: str, known: Sequence[Measured], place: Place) -> Chart:
                 ]
                 places = [float(index) for index in range(len(names))]
                 lines.append(mean_line(each.name, each.style, places, values, 0.0, markers=True))
-            title = f"{way}-degree: {quantity}"
+            title = f"{way}: {quantity}"
             axis, drawn = value_axis("", lines)
             facets.append(Facet(title, x, axis, drawn))
             words += [f"{title}, {ln.label} {', '.join(map(number, ln.y))}" for ln in lines]

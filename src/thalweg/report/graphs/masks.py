@@ -11,7 +11,7 @@ from torch import Tensor
 from thalweg.report.charts import Chart, Picture, Words
 from thalweg.report.formats import clipped
 from thalweg.report.graphs.subjects import MOST_LAYERS, Masked, Place, short
-from thalweg.report.graphs.tiles import GAP, HEADING, Tile, shade, sheet, thinned
+from thalweg.report.graphs.tiles import GAP, HEADING, Tile, enlarged, shade, sheet, thinned
 from thalweg.report.palette import COLOURS, RELIEF
 from thalweg.report.pixels import Pixels
 from thalweg.report.rounds import kept_text
@@ -185,7 +185,7 @@ def _key(numbers: Sequence[int], bottom: float) -> tuple[Picture, Words]:
     texts = [str(numbers[index]) for index in places]
     top = bottom + KEY - HEADING - GAP
     return (
-        Picture(colours[None].repeat(2, axis=0), (0.0, width), (top - 0.12, top)),
+        Picture(enlarged(colours[None]), (0.0, width), (top - 0.12, top)),
         Words(
             [*(index * step for index in places), len(numbers) * step],
             [top] * (len(places) + 1),
