@@ -170,11 +170,28 @@ def _rows(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def _turned(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
-    """Return a row a list; the columns are named by the first, if it holds texts."""
+    """Return a row a list; the columns are named by the first, if it holds texts.
+
+    A list ``NAME_z`` follows the one it is a score of. Undefined figures are left out, and so are
+    lists of nothing else.
+    """
     (first, names), *rest = lists.items()
     if not all(isinstance(name, str) for name in names):
         first, names, rest = "", [str(1 + index) for index in range(len(names))], [*lists.items()]
-    return [{first: key, **dict(zip(names, values, strict=True))} for key, values in rest]
+    place = {key: index for index, (key, _) in enumerate(rest)}
+    rest.sort(key=lambda item: place.get(item[0].removesuffix("_z"), place[item[0]]))
+    return [
+        {
+            first: "  z" if key.endswith("_z") and key.removesuffix("_z") in place else key,
+            **{name: _defined(value) for name, value in zip(names, values, strict=True)},
+        }
+        for key, values in rest
+        if any(_defined(value) is not None for value in values)
+    ]
+
+
+def _defined(value: Any) -> Any:
+    return None if value != value else value
 
 
 def _is_column(found: Any) -> bool:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-
 LONGEST_NAME = 30
 """Characters of a row's name up to which it is not broken."""
 
