@@ -1,7 +1,6 @@
 """Parameters that an exponentiated update never moves."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 
 import torch
 
@@ -86,11 +85,12 @@ def _of_folder(folder: Folder) -> Iterator[Seen]:
         groups.setdefault(shapes, []).append((file.name, file.weights))
     for members in groups.values():
         first = members[0][1]
-        moved: list[Callable[[str], bool]] = [
-            partial(_differs, first, other) for _, other in members[1:]
-        ]
         names = [name for name in first if not name.endswith(BUFFERS)]
-        still = [name for name in names if not any(differs(name) for differs in moved)]
+        still = [
+            name
+            for name in names
+            if all(torch.equal(first[name], other[name]) for _, other in members[1:])
+        ]
         if len(members) < 2 or len(still) == len(names):
             continue  # nothing to compare, or copies of one network
         for name in still:
@@ -102,10 +102,6 @@ def _of_folder(folder: Folder) -> Iterator[Seen]:
                 f"{'exactly 0' if zero else 'the same to the bit'} in all {len(members)} files, "
                 f"in which {len(names) - len(still)} other parameters differ",
             )
-
-
-def _differs(first: Named, other: Named, name: str) -> bool:
-    return not torch.equal(first[name], other[name])
 
 
 def _freezes(spec: RunSpec) -> bool:
