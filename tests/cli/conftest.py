@@ -85,3 +85,22 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with one_core():
         Study(build_study(table)).run(folder, jobs=1, progress=Progress(quiet=True))
     return folder
+
+
+@pytest.fixture(scope="session")
+def rates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of a study of two arms at three seeds; not to be written to."""
+    folder = tmp_path_factory.mktemp("rates") / "out"
+    table = {
+        "study": {"name": "rates", "seeds": 3},
+        "task": {"name": "digits"},
+        "model": {"name": "mlp", "widths": [4]},
+        "train": {"epochs": 1},
+        "arms": {
+            "quick": {"optimizer": {"name": "sgd", "lr": 0.2}},
+            "slow": {"optimizer": {"name": "sgd", "lr": 1e-4}},
+        },
+    }
+    with one_core():
+        Study(build_study(table)).run(folder, jobs=1, progress=Progress(quiet=True))
+    return folder

@@ -67,7 +67,7 @@ def notes(
     few = min(len(pair.runs.seeds) for pair in pairs)
     if few < FEW:
         found.append(
-            f"With {plural(few, 'seed')} in common intervals rest on the normal distribution alone: "
+            f"Intervals over {plural(few, 'seed')} rest on the normal distribution alone: "
             "no permutation test of so few can resolve a difference."
         )
     if len(set(tuning.values())) > 1:

@@ -89,7 +89,7 @@ def test_a_sequential_study_tells_the_look_that_resolved_it() -> None:
     for found, level in ((first, levels[0]), (second, levels[2])):
         d = found.runs.differences
         low, high = stats.t.interval(1 - level, d.size - 1, d.mean(), stats.sem(d))
-        assert found.interval == pytest.approx((low, high))
+        assert found.interval == pytest.approx((low, high), rel=1e-4)
         low, high = stats.t.interval(0.95, d.size - 1, d.mean(), stats.sem(d))
         assert found.low < low and high < found.high  # wider than that of one look
 
@@ -106,14 +106,13 @@ def test_coverage_of_the_interval_that_verdicts_rest_on(n: int) -> None:
     stream = np.random.default_rng(n)
     seeds = stream.normal(size=(2000, n))
     d = (seeds + stream.normal(size=(2000, n))) - (seeds + stream.normal(size=(2000, n)))
-    found = [compare_pairs([pair(row, np.zeros(n))])[0] for row in d[:300]]
-    low, high = np.array([one.interval for one in found]).T
     half = stats.t.ppf(0.975, n - 1) * stats.sem(d, axis=1)
-    assert (high - low) / 2 == pytest.approx(half[:300])
+    found = [compare_pairs([pair(row, np.zeros(n))])[0] for row in d[:20]]
+    assert [(one.high - one.low) / 2 for one in found] == pytest.approx(half[:20])
     assert 0.93 < np.mean(np.abs(d.mean(axis=1)) <= half) < 0.97
-    bca = np.array([one.bca for one in found])
+    bca = np.array([bca_interval(row, resamples=500) for row in d[:400]])
     inside = np.mean((bca[:, 0] <= 0) & (bca[:, 1] >= 0))
-    assert (0.74 < inside < 0.91) if n == 5 else (0.85 < inside < 0.98)
+    assert (0.75 < inside < 0.91) if n == 5 else (0.85 < inside < 0.98)
 
 
 def test_error_of_sequential_studies_over_all_pairs() -> None:
