@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from importlib.resources import files
 
 import pytest
 
@@ -32,20 +33,28 @@ for (const level of ["error", "warn"]) console[level] = (...words) => faults.pus
 
 # At its end: tells the page around it what came of it, once all is drawn.
 TELL = """<script>
-(function tell() {
+(async function tell() {
   const root = document.documentElement;
   if (root.dataset.drawn !== "true" && !faults.length) return setTimeout(tell, 50);
   document.querySelectorAll("details").forEach((element) => (element.open = true));
+  const audit = window.axe ? await axe.run(document, { iframes: false }) : null;
   const charts = [...document.querySelectorAll("[data-chart]")];
   parent.postMessage({
     faults,
     hacked: window.hacked === undefined ? null : window.hacked,
     charts: charts.length,
     drawn: charts.filter((chart) => chart.querySelector("svg.main-svg")).length,
+    described: charts.filter((chart) => chart.querySelector("svg[role=img]")
+      ?.getAttribute("aria-label") === chart.dataset.description).length,
     wide: charts.filter((chart) => chart.querySelector("svg.main-svg").getBoundingClientRect().width
       > chart.getBoundingClientRect().width + 1).length,
     scroll: root.scrollWidth,
     inner: innerWidth,
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
+    checked: audit && audit.passes.map((rule) => rule.id),
+    violations: audit && audit.violations
+      .filter((rule) => ["serious", "critical"].includes(rule.impact))
+      .flatMap((rule) => rule.nodes.map((node) => rule.id + ": " + node.target + node.html)),
     requests: performance.getEntriesByType("resource").map((entry) => entry.name),
   }, "*");
 })();
@@ -74,36 +83,63 @@ addEventListener("message", (event) => {
     ],
 )
 def test_page_is_drawn_without_fault_and_fits(study, charts, request, tmp_path, monkeypatch):
-    # The files of the figures are not looked at here, and making them takes long.
-    monkeypatch.setattr("thalweg.report.write.png", lambda figure: b"")
-    monkeypatch.setattr("thalweg.report.write.svg", lambda figure: b"")
-    page = write_report(request.getfixturevalue(study), tmp_path).read_text()
-    page = page.replace("<head>", "<head>" + WATCH, 1).replace("</body>", TELL + "</body>", 1)
-    (tmp_path / "page.html").write_text(page)
+    page = written(request.getfixturevalue(study), tmp_path, monkeypatch)
+    for found in probes(page, tmp_path):
+        assert found["faults"] == [] and found["requests"] == [] and found["hacked"] is None
+        assert found["charts"] == found["drawn"] == found["described"] == charts
+        assert found["wide"] == 0
+        assert found["scroll"] <= found["inner"]
+
+
+@pytest.mark.parametrize(
+    ("study", "dark"),
+    [("classification", False), ("tickets", True), ("planes", False), ("all_diverged", True)],
+)
+def test_axe_finds_no_serious_fault(study, dark, request, tmp_path, monkeypatch):
+    axe = (files("axe_core_python") / "axe.min.js").read_text()
+    page = written(request.getfixturevalue(study), tmp_path, monkeypatch)
+    page = page.replace("</body>", f"<script>{axe}</script></body>", 1)
+    for found in probes(page, tmp_path, dark):
+        assert found["dark"] == dark
+        assert found["faults"] == [] and found["requests"] == []
+        assert found["scroll"] <= found["inner"]
+        assert {"color-contrast", "document-title", "heading-order"} <= set(found["checked"])
+        assert found["violations"] == []
+
+
+def written(results, folder, monkeypatch):
+    """The page of a study; the files of its figures are not looked at, and take long to make."""
+    monkeypatch.setattr("thalweg.report.write.write_figures", lambda charts, folder: None)
+    return write_report(results, folder).read_text()
+
+
+def probes(page, folder, dark=False):
+    """What a page tells of itself in a frame of each width."""
+    page = page.replace("<head>", "<head>" + WATCH, 1)
+    end = page.rindex("</body>")
+    (folder / "page.html").write_text(page[:end] + TELL + page[end:])
     frames = "".join(
         f'<iframe src="page.html" style="width:{width}px;height:900px;border:0"></iframe>'
         for width in WIDTHS
     )
-    (tmp_path / "around.html").write_text(AROUND + frames)
+    (folder / "around.html").write_text(AROUND + frames)
     done = subprocess.run(
         [
             CHROMIUM,
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
-            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--user-data-dir={folder / 'profile'}",
             "--virtual-time-budget=60000",
+            f"--blink-settings=preferredColorScheme={0 if dark else 1}",
             "--dump-dom",
-            (tmp_path / "around.html").as_uri(),
+            (folder / "around.html").as_uri(),
         ],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    probes = [json.loads(html.unescape(p)) for p in re.findall("PROBE({.*?})END", done.stdout)]
-    assert sorted(probe["inner"] for probe in probes) == list(WIDTHS)
-    for probe in probes:
-        assert probe["faults"] == [] and probe["requests"] == [] and probe["hacked"] is None
-        assert probe["charts"] == probe["drawn"] == charts and probe["wide"] == 0
-        assert probe["scroll"] <= probe["inner"]
+    found = [json.loads(html.unescape(p)) for p in re.findall("PROBE({.*?})END", done.stdout)]
+    assert sorted(probe["inner"] for probe in found) == list(WIDTHS)
+    return found

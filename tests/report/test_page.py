@@ -69,7 +69,7 @@ def test_page_is_one_accessible_file_without_dead_links(study, written):
     files = {path.name for path in (folder / "figures").glob("*")}
     kinds = ("png", "svg", "pdf")
     assert files == {f"{c['data-chart']}.{kind}" for c in found.charts for kind in kinds}
-    assert all(chart["aria-label"] for chart in found.charts)
+    assert all(chart["data-description"] for chart in found.charts)
 
 
 def test_files_of_a_study(written):

@@ -18,7 +18,18 @@ function drawNext() {
         ? ["toImage", "orbitRotation", "pan3d", "resetCameraDefault3d"]
         : ["toImage", "zoom2d", "pan2d", "resetScale2d"],
     ],
-  }).then(() => setTimeout(drawNext, 0));
+  }).then(() => {
+    describe(container);
+    setTimeout(drawNext, 0);
+  });
+}
+
+// A drawing is one picture to a screen reader; the buttons beside it stay buttons.
+function describe(container) {
+  const [picture, ...others] = container.querySelectorAll("svg.main-svg");
+  picture.setAttribute("role", "img");
+  picture.setAttribute("aria-label", container.dataset.description);
+  others.forEach((element) => element.setAttribute("aria-hidden", "true"));
 }
 drawNext();
 
