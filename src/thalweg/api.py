@@ -25,6 +25,7 @@ from thalweg.study.until_resolved import check_points, check_rule, planned_looks
 from thalweg.validation import unknown
 
 if TYPE_CHECKING:
+    from thalweg.audit import Finding
     from thalweg.report.comparisons import Comparisons
     from thalweg.report.notebook import Figure
     from thalweg.report.power import Power
@@ -184,7 +185,19 @@ class Results:
         """Write the report and return where it lies."""
         from thalweg.report.write import write_report  # Matplotlib takes long to import
 
-        return Report(write_report(self.load(), self.store.study_folder(self.study)))
+        folder = self.store.study_folder(self.study)
+        return Report(write_report(self.load(), folder, self._audit()))
+
+    def _audit(self) -> "list[Finding] | None":
+        """Return what an audit finds; None where there is nothing to be audited yet, or not any
+        more: a user's own model may be gone.
+        """
+        from thalweg.audit import audit_study  # takes long to import
+
+        try:
+            return audit_study(self.store, self.study)
+        except InputError:
+            return None
 
     def _repr_html_(self) -> str:
         from thalweg.report.notebook import results_html  # Matplotlib takes long to import

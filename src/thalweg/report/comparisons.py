@@ -241,6 +241,18 @@ def compare_arms(
     return Comparisons(results.name, metric, arms, tuple(compared), told)
 
 
+def compare_panel(results: StudyResults, panel: Panel, metric: str) -> list[PairComparison]:
+    """Compare all arms of a panel that have the metric, at their selected points; the pairs that
+    have no seed in common are left out.
+    """
+    runs = [
+        pair
+        for first, second in combinations(panel.arms, 2)
+        if (pair := _common((panel, first), (panel, second), metric, False)) is not None
+    ]
+    return compare_pairs(runs, design=study_design(results)) if runs else []
+
+
 def study_design(results: StudyResults) -> Design | None:
     """Return how the seeds of a study were added; None where all were there from the beginning."""
     sequential = results.provenance.get("sequential")

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from thalweg.audit import Finding
 from thalweg.report.charts import Chart
 from thalweg.report.figures import Section
 from thalweg.report.formats import duration
@@ -23,8 +24,10 @@ from thalweg.store.results import StudyResults
 def render(
     results: StudyResults,
     summary: Summary,
+    answers: Sequence[str],
     sections: Sequence[Section],
     tables: Sequence[Table],
+    audit: Sequence[Finding] | None,
 ) -> str:
     """Return the page. Links to figures and tables are relative to the study's folder."""
     environment = Environment(
@@ -38,6 +41,8 @@ def render(
     return environment.get_template("page.html.j2").render(
         study=results,
         summary=summary,
+        answers=answers,
+        audit=audit,
         sections=sections,
         tables=tables,
         provenance=_provenance(results.provenance),

@@ -1,8 +1,10 @@
 """A study's report on disk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from thalweg.audit import Finding
+from thalweg.report.answers import answers
 from thalweg.report.charts import Chart
 from thalweg.report.figures import sections
 from thalweg.report.page import render
@@ -18,7 +20,9 @@ from thalweg.store.files import write_whole
 from thalweg.store.results import StudyResults
 
 
-def write_report(results: StudyResults, folder: Path) -> Path:
+def write_report(
+    results: StudyResults, folder: Path, audit: Sequence[Finding] | None = None
+) -> Path:
     """Write a study's page, figures and tables below its folder.
 
     The page is ``report/index.html``. Every chart is in ``figures`` as PNG, SVG and PDF; every
@@ -29,6 +33,7 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     Args:
         results: The study's results.
         folder: The study's folder, ``OUT/studies/NAME``.
+        audit: What an audit has found; None if there was none.
 
     Returns:
         The path of the page.
@@ -48,7 +53,8 @@ def write_report(results: StudyResults, folder: Path) -> Path:
     for section in charts:
         write_figures(section.charts, folder / "figures")
     page = folder / "report" / "index.html"
-    write_whole(page, render(results, summary(results, grouped), charts, found))
+    told = summary(results, grouped)
+    write_whole(page, render(results, told, answers(results, grouped), charts, found, audit))
     return page
 
 
