@@ -93,7 +93,7 @@ def test_page_is_drawn_without_fault_and_fits(study, charts, request, tmp_path, 
 
 @pytest.mark.parametrize(
     ("study", "dark"),
-    [("classification", False), ("tickets", True), ("planes", False), ("all_diverged", True)],
+    [("single_seed", False), ("tickets", True), ("planes", False), ("all_diverged", True)],
 )
 def test_axe_finds_no_serious_fault(study, dark, request, tmp_path, monkeypatch):
     axe = (files("axe_core_python") / "axe.min.js").read_text()
