@@ -58,7 +58,7 @@ CASES = [
         "epochs = 1",
         "unknown key 'trian'; did you mean 'train'? "
         "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, "
-        "presets)",
+        "protocol, presets)",
     ),
     in_section(
         "study",
@@ -340,6 +340,7 @@ CASES = [
         f"optimizer = ['sgd', 'adam']: {NAMED}",
     ),
     instead("arms", "arms = 3", "arms = 3: must be a table of arms"),
+    instead("protocol", "protocol = 3", "protocol = 3: must be a table"),
     instead("presets", "presets = 3", "presets = 3: must be a table"),
     in_section("arms", "a = 3", "arms.a = 3: must be a table"),
     # Grids.
@@ -504,7 +505,7 @@ PRESETS = text_of(
             (),
             "presets.typo: unknown key 'trian'; did you mean 'train'? "
             "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, "
-            "seeds)",
+            "protocol, seeds)",
         ),
         ("zero", (), "study.seeds = 0: must be from 1 to 100000"),
         ("number", (), "presets.number = 3: must be a table"),
@@ -520,7 +521,7 @@ PRESETS = text_of(
             ["trian.epochs=3"],
             "--set 'trian.epochs=3': unknown key 'trian'; did you mean 'train'? "
             "(allowed: study, task, model, optimizer, train, sparsity, search, arms, probes, "
-            "presets)",
+            "protocol, presets)",
         ),
         (
             None,
