@@ -9,7 +9,7 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint co
 
 SANITIZED = build/sanitized
 
-.PHONY: demo test test-slow check sanitize bench clean
+.PHONY: demo test test-slow test-tutorials check sanitize bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
@@ -19,6 +19,9 @@ test: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	$(PYTEST) -m slow
+
+test-tutorials: $(VENV)/.installed-dev
+	$(PYTEST) tests/tutorials
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check

@@ -17,6 +17,7 @@ def test_there_are_three_tutorials_without_outputs():
         assert code and all(not cell.outputs and cell.execution_count is None for cell in code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_tutorial_runs_to_a_figure_and_a_verdict(path, tmp_path, monkeypatch):
     # The kernel writes next to nothing of its own, and nothing into the reader's home.
