@@ -41,8 +41,8 @@ def degree_fit(graph: Graph) -> dict[str, float]:
     if not varies(degrees):
         return dict.fromkeys(NAMES, math.nan)
     smallest = int(degrees.min())
-    alpha, total = power_law(degrees)
-    rate = exponential(degrees)
+    law, rate = power_law(degrees), exponential(degrees)
+    alpha, total = law
     differences = (
         -alpha * np.log(degrees / smallest)
         - math.log(total)
@@ -54,8 +54,8 @@ def degree_fit(graph: Graph) -> dict[str, float]:
         "power_law_exponent": alpha,
         "power_law_ratio": ratio,
         "power_law_p": math.erfc(abs(ratio) / math.sqrt(2)),
-        "power_law_distance": distance(degrees, power_law_shares),
-        "exponential_distance": distance(degrees, exponential_shares),
+        "power_law_distance": distance(degrees, power_law_shares(law, smallest)),
+        "exponential_distance": distance(degrees, exponential_shares(rate)),
     }
 
 
@@ -70,32 +70,39 @@ def varies(degrees: Integers) -> bool:
     return len(degrees) > 0 and bool(np.ptp(degrees))
 
 
-Shares = Callable[[Integers, int], Floats]
-"""``(degrees, count)`` → the shares of m, m + 1, … under a law fitted to the degrees, ``(count,)``,
-m being the smallest of them.
-"""
+Shares = Callable[[int], Floats]
+"""``count`` → the shares of m, m + 1, … under a law, ``(count,)``, m being its smallest degree."""
 
 
-def power_law_shares(degrees: Integers, count: int) -> Floats:
-    alpha, total = power_law(degrees)
-    found: Floats = np.exp(-alpha * np.log1p(np.arange(count) / degrees.min())) / total
-    return found
+def power_law_shares(law: tuple[float, float], smallest: int) -> Shares:
+    """Return those of what `power_law` has fitted."""
+    alpha, total = law
+
+    def shares(count: int) -> Floats:
+        found: Floats = np.exp(-alpha * np.log1p(np.arange(count) / smallest)) / total
+        return found
+
+    return shares
 
 
-def exponential_shares(degrees: Integers, count: int) -> Floats:
-    rate = exponential(degrees)
-    found: Floats = -math.expm1(-rate) * np.exp(-rate * np.arange(count))
-    return found
+def exponential_shares(rate: float) -> Shares:
+    """Return those of what `exponential` has fitted."""
+
+    def shares(count: int) -> Floats:
+        found: Floats = -math.expm1(-rate) * np.exp(-rate * np.arange(count))
+        return found
+
+    return shares
 
 
 def distance(degrees: Integers, shares: Shares) -> float:
     """Return the greatest difference between the cumulative distribution of degrees, at least two
-    of them different, and that of the law that fits them best.
+    of them different, and that of a law from the smallest on.
     """
     above = degrees - degrees.min()
     count = int(above.max()) + 1
     observed = np.bincount(above, minlength=count) / len(degrees)
-    return float(np.abs((observed - shares(degrees, count)).cumsum()).max())
+    return float(np.abs((observed - shares(count)).cumsum()).max())
 
 
 def exponential(degrees: Integers) -> float:

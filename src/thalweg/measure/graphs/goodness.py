@@ -1,25 +1,41 @@
 """Whether a graph's degrees may have been drawn from the law that fits them best."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from thalweg.measure.graphs.degree_fit import (
     Shares,
     distance,
+    exponential,
     exponential_shares,
     positive_degrees,
+    power_law,
     power_law_shares,
     varies,
 )
-from thalweg.measure.graphs.graph import Graph
+from thalweg.measure.graphs.graph import Graph, Integers
 
 DRAWS = 100
 
 LONGEST = 1 << 16
 """So many degrees from the smallest on can be drawn."""
 
-LAWS: dict[str, Shares] = {"power_law": power_law_shares, "exponential": exponential_shares}
+
+def _power_law(degrees: Integers) -> Shares:
+    return power_law_shares(power_law(degrees), int(degrees.min()))
+
+
+def _exponential(degrees: Integers) -> Shares:
+    return exponential_shares(exponential(degrees))
+
+
+LAWS: dict[str, Callable[[Integers], Shares]] = {
+    "power_law": _power_law,
+    "exponential": _exponential,
+}
+"""What fits each law to degrees."""
 
 
 def goodness_of_fit(graph: Graph, seed: int) -> dict[str, float]:
@@ -35,13 +51,14 @@ def goodness_of_fit(graph: Graph, seed: int) -> dict[str, float]:
         return {f"{name}_fit": math.nan for name in LAWS}
     random = np.random.default_rng(seed)
     found = {}
-    for name, shares in LAWS.items():
-        below = shares(degrees, LONGEST).cumsum()[:-1]  # the last has all that is left
+    for name, fitted in LAWS.items():
+        shares = fitted(degrees)
+        below = shares(LONGEST).cumsum()[:-1]  # the last has all that is left
         own = distance(degrees, shares)
         as_far = 0
         for _ in range(DRAWS):
             drawn = degrees.min() + below.searchsorted(random.random(len(degrees)), side="right")
             # A sample of equal degrees is fitted without any difference.
-            as_far += varies(drawn) and distance(drawn, shares) >= own
+            as_far += varies(drawn) and distance(drawn, fitted(drawn)) >= own
         found[f"{name}_fit"] = as_far / DRAWS
     return found

@@ -1,6 +1,5 @@
 """The weights of a network that are kept, as graphs: each layer apart, and all joined."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,9 @@ from torch import Tensor
 
 from thalweg.errors import InputError
 from thalweg.measure.graphs.graph import Block, Graph
+from thalweg.sparsity.topology import STATE
 
 Links = NDArray[np.bool_]
-
-STATE = re.compile(r"weight_hh(?=_l\d+(?:_reverse)?$|$)")
-"""In the name of a recurrent layer's state weights, where those of its input have ``weight_ih``."""
 
 
 @dataclass(frozen=True)
