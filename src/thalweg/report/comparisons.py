@@ -20,6 +20,7 @@ from thalweg.report.comparison_sentences import (
     sentence,
 )
 from thalweg.report.formats import is_accuracy, metric_name, metric_value, number
+from thalweg.report.html_table import html_table
 from thalweg.report.panels import Arm, Panel, Point, panels, seed_value
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import (
@@ -379,8 +380,5 @@ def _record(pair: PairComparison) -> dict[str, Any]:
 
 
 def _html_table(rows: Sequence[dict[str, str]]) -> str:
-    def line(tag: str, cells: Sequence[str]) -> str:
-        return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
-
-    body = "".join(line("td", list(row.values())) for row in rows)
-    return f"<table><thead>{line('th', list(rows[0]))}</thead><tbody>{body}</tbody></table>"
+    header = list(rows[0])
+    return html_table(header, [list(row.values()) for row in rows], [False] * len(header))
