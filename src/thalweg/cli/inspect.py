@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from thalweg import api
-from thalweg.cli.output import print_frame, print_json, print_table
+from thalweg.cli.output import print_frame, print_json, prints_aside, print_table
 from thalweg.cli.parameters import Json, Out
 from thalweg.cli.run import summarize
 from thalweg.errors import InputError
@@ -72,7 +72,8 @@ def report(study: Study = None, out: Out = api.DEFAULT_OUT, as_json: Json = Fals
                 f"{out}: holds {len(names)} studies; name one (allowed: {', '.join(names)})"
             )
         study = names[0]
-    path = api.Results(study, store, {}).report().path
+    with prints_aside():  # an audit may import what the study names
+        path = api.Results(study, store, {}).report().path
     if as_json:
         print_json({"study": study, "report": str(path.resolve())})
     else:

@@ -226,7 +226,8 @@ def run_study(
 
 def _told(results: api.Results, out: Path, as_json: bool) -> dict[str, Any]:
     """Write the report and print the results, or return them as JSON."""
-    path, loaded = results.report().path, results.load()
+    with prints_aside():  # an audit may import what the study names
+        path, loaded = results.report().path, results.load()
     if as_json:
         return _as_json(loaded, out, path)
     _print_summary(loaded)
