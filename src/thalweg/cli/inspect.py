@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from thalweg import api
-from thalweg.cli.output import print_frame, print_json, prints_aside, print_table
+from thalweg.cli.output import print_frame, print_json, print_table, prints_aside
 from thalweg.cli.parameters import Json, Out
 from thalweg.cli.run import summarize
 from thalweg.errors import InputError
