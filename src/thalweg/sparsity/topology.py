@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from thalweg.randomness import derive
@@ -155,6 +154,8 @@ def _by_unit(mask: Links, units: int, sources: int) -> Links:
 
 def _matched(one: Wiring, other: Wiring) -> tuple[Order, Floats]:
     """Return the order of the other's units, and the distance of each unit to its match."""
+    from scipy.optimize import linear_sum_assignment  # takes a third of a second to import
+
     shared, sizes = _compared(one.sources, other.sources)
     order = linear_sum_assignment(_distances(shared, sizes))[1]
     best = _at(one, other, order)

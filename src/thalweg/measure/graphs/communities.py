@@ -2,10 +2,12 @@
 
 import math
 import random
-
-import igraph
+from typing import TYPE_CHECKING
 
 from thalweg.measure.graphs.graph import Graph
+
+if TYPE_CHECKING:
+    import igraph
 
 
 def modularity(graph: Graph) -> dict[str, float]:
@@ -30,8 +32,10 @@ def modularity(graph: Graph) -> dict[str, float]:
     return {"modularity": float(groups.modularity), "communities": float(len(groups))}
 
 
-def communities(graph: Graph) -> igraph.VertexClustering | None:
+def communities(graph: Graph) -> "igraph.VertexClustering | None":
     """Return the groups of `modularity`; None where there is no edge between two units."""
+    import igraph  # takes Matplotlib with it: half a second
+
     plain = graph.library.as_undirected(mode="each").simplify(multiple=False)
     if not plain.ecount():
         return None

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.optimize import brentq
 
 from thalweg.measure.graphs.graph import Floats, Graph, Integers
 
@@ -114,6 +113,8 @@ def power_law(degrees: Integers) -> tuple[float, float]:
     """Return the α > 1 that maximises −α·Σ ln k_i − n·ln ζ(α, m), with m the smallest of at least
     two different degrees k_i > 0, and m^α·ζ(α, m).
     """
+    from scipy.optimize import brentq  # takes a third of a second to import
+
     smallest = int(degrees.min())
     mean = float(np.log(degrees / smallest).mean())
 

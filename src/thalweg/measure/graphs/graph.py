@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import igraph
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
+if TYPE_CHECKING:
+    import igraph
 
 Kind = Literal["bipartite", "recurrent", "network"]
 
@@ -120,8 +122,10 @@ class Graph:
         return (B @ B.T).astype(np.float64), (B.T @ B).astype(np.float64)
 
     @cached_property
-    def library(self) -> igraph.Graph:
+    def library(self) -> "igraph.Graph":
         """The same, directed, for igraph."""
+        import igraph  # takes Matplotlib with it: half a second
+
         targets, sources = self.edges
         edges = np.column_stack((sources, targets))
         return igraph.Graph(self.units, edges, directed=True)
