@@ -19,7 +19,9 @@ from thalweg.store import Store, StudyResults
 from thalweg.store.assemble import read_results
 from thalweg.study import StudyPlan, recipes, record_study, rounds
 from thalweg.study import load_study as load_plan
+from thalweg.study.comparison.arms import known_metric
 from thalweg.study.final import final_study
+from thalweg.study.panels import panels, selected_runs
 from thalweg.study.record import record_stop
 from thalweg.study.until_resolved import check_points, check_rule, planned_looks, with_seeds
 from thalweg.validation import unknown
@@ -99,8 +101,7 @@ class Results:
         """Return what every target of the study costs each arm, one row a target and arm; see
         `thalweg.report.targets.SCHEMA` for the columns.
         """
-        from thalweg.report.panels import panels  # Matplotlib takes long to import
-        from thalweg.report.targets import target_frame, target_reaches
+        from thalweg.report.targets import target_frame, target_reaches  # imports Matplotlib
 
         results = self.load()
         return target_frame(target_reaches(results, panels(results)))
@@ -137,29 +138,45 @@ class Results:
 
         return power_of(self.load(), effect, arms, metric, power)
 
-    def export_rounds(
-        self, to: str | Path | None = None, data: str | Path | None = None
+    def export(
+        self,
+        to: str | Path | None = None,
+        data: str | Path | None = None,
+        *,
+        prefix: str | None = None,
+        analysis: bool = False,
     ) -> list[Path]:
-        """Write weights, masks and logs of all rounds of pruning, and their charts.
+        """Write the study as files of the names and columns of the published scripts: metrics of
+        its trainings; weights, masks, logs and charts of its rounds of pruning.
 
         Args:
             to: Folder to write to; by default ``exports`` in the study's own.
             data: Folder searched first for downloadable data sets.
+            prefix: What the names begin with instead of the arm's, where there is one.
+            analysis: Also tables and pictures of the pruned networks' graphs and weights.
 
         Returns:
-            The files; see `thalweg.export.export_rounds` for their names.
+            The files; see `thalweg.export.export_study` for their names, and
+            `thalweg.report.analysis_files` for those of the analysis.
 
         Raises:
-            InputError: The study has no complete rounds, or the folder cannot be written.
+            InputError: The study has nothing complete, several arms would share the prefix, there
+                is nothing to be analysed, or the folder cannot be written.
             ThalwegError: A file cannot be written.
         """
-        from thalweg.export import export_rounds
-        from thalweg.report.write import write_recovery  # Matplotlib takes long to import
+        from thalweg.export import export_study, lineages
+        from thalweg.report.analysis_files import Pruned, write_analysis  # imports Matplotlib
+        from thalweg.report.write import write_recovery
 
         results = self.load()
         folder = Path(to) if to else self.store.study_folder(self.study) / "exports"
-        files = export_rounds(self.store, results, folder, Path(data) if data else None)
-        return files + write_recovery(results, folder)
+        pruned = [
+            Pruned(each.prefix, each.weights, each.masks, each.kept, each.accuracy)
+            for each in (lineages(self.store, results, prefix) if analysis else ())
+        ]
+        files = export_study(self.store, results, folder, Path(data) if data else None, prefix)
+        files += write_recovery(results, folder)
+        return files + (write_analysis(pruned, folder) if analysis else [])
 
     def figure(self, name: str) -> "Figure":
         """Return a chart of the report, which shows itself in Jupyter.
@@ -185,17 +202,18 @@ class Results:
         """Write the report and return where it lies."""
         from thalweg.report.write import write_report  # Matplotlib takes long to import
 
+        results = self.load()
         folder = self.store.study_folder(self.study)
-        return Report(write_report(self.load(), folder, self._audit()))
+        return Report(write_report(results, folder, self._audit(results)))
 
-    def _audit(self) -> "list[Finding] | None":
+    def _audit(self, results: StudyResults) -> "list[Finding] | None":
         """Return what an audit finds; None where there is nothing to be audited yet, or not any
         more: a user's own model may be gone.
         """
         from thalweg.audit import audit_study  # takes long to import
 
         try:
-            return audit_study(self.store, self.study)
+            return audit_study(self.store, results)
         except InputError:
             return None
 
@@ -301,9 +319,6 @@ class Study:
                 and the study no final, or the study was begun by another rule.
             ThalwegError: The work could not be done.
         """
-        from thalweg.report.comparisons import known_metric  # Matplotlib takes long to import
-        from thalweg.report.panels import panels
-
         how = (out, jobs, device, data, progress, backend)
         check_points(self.plan)
         counts = planned_looks(self.plan, max_seeds)
@@ -332,8 +347,6 @@ class Study:
 
     def _final(self, results: Results) -> "Study":
         """Return the study of the points that the results choose, on fresh seeds."""
-        from thalweg.report.panels import panels  # Matplotlib takes long to import
-
         chosen = {
             arm.name: arm.selected.axes
             for panel in panels(results.load())
@@ -348,8 +361,6 @@ class Study:
         """Take the measurements that are only of the runs which the results select; what is
         measured as they train takes training them again.
         """
-        from thalweg.report.panels import selected_runs  # Matplotlib takes long to import
-
         chosen = selected_runs(read_results(store, plan.name))
         asked = _asked(plan, "selected", chosen)
         specs = [spec for spec in plan.specs if any(spec.id in ids for _, ids in asked)]

@@ -16,6 +16,7 @@ from thalweg.audit import audit_study
 from thalweg.errors import InputError
 from thalweg.execute import Progress
 from thalweg.store import Store
+from thalweg.store.assemble import read_results
 
 NAME = "pruned"
 
@@ -109,6 +110,7 @@ def test_planted_fault_is_found(check: str, store: Store) -> None:
 
 def test_the_results_as_they_are_have_none_of_these(pruned_by_rounds: Store) -> None:
     found = audit_study(pruned_by_rounds, NAME)
+    assert audit_study(pruned_by_rounds, read_results(pruned_by_rounds, NAME)) == found
     assert not [finding for finding in found if finding.severity == "severe"]
     assert not {finding.check for finding in found} & {*FAULTS, "mixed-provenance", "reading"}
 

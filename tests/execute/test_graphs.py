@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from thalweg import Results
 from thalweg.measure.graphs import mask_graphs, measure_graph
 from thalweg.report.measurements import measured_tables
-from thalweg.report.panels import panels
 from thalweg.store import Store
 from thalweg.study import load_study
+from thalweg.study.panels import panels
 
 Run = Callable[..., Results]
 Write = Callable[..., Path]

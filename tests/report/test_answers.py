@@ -1,14 +1,19 @@
 """The sentences that answer a study's question, and the audit, on the page."""
 
 import math
+import re
 from pathlib import Path
+from typing import cast
 
 import pytest
+from scipy.stats import ttest_rel
 
-from thalweg.audit import Finding
+from thalweg.audit import CHECKS, Finding
+from thalweg.audit.read.recorded import RecordedStudy
 from thalweg.report.answers import answers
-from thalweg.report.panels import panels
 from thalweg.report.write import write_report
+from thalweg.store import Store
+from thalweg.study.panels import panels
 
 QUALITIES = {"sgd": 0.90, "adam": 0.91, "sam": 0.9105}
 NOISE = (0.000, 0.001, 0.002, -0.001, 0.0005)
@@ -60,6 +65,44 @@ def test_a_diverged_rival_is_not_the_nearest(builder):
     results = made.results()
     first, _ = answers(results, panels(results))
     assert "wild" not in first
+
+
+CLOSE = {
+    "best": (0.9016, 0.9025, 0.9039, 0.9038, 0.909, 0.9125),
+    "second": (0.902, 0.902, 0.9029, 0.9064, 0.9055, 0.909),
+    "third": (0.8991, 0.901, 0.9029, 0.903, 0.9046, 0.9088),
+    "fourth": (0.9, 0.9007, 0.9018, 0.9054, 0.9083, 0.9091),
+}
+
+
+def test_the_third_is_resolved_among_pairs_of_the_best_alone():
+    p = [float(ttest_rel(CLOSE["best"], CLOSE[arm]).pvalue) for arm in list(CLOSE)[1:]]
+    assert 0.05 / 6 < p[1] < 0.05 / 3 and p[1] == min(p)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({}, ["second", "third", "fourth"]),
+        ({"far": (0.5, 0.501, 0.502, 0.5035, 0.504, 0.505)}, ["second", "third", "fourth"]),
+        ({"wild": (math.nan,) * 3}, ["second", "third", "fourth", "wild"]),
+        ({"alone": (0.5,)}, ["second", "third", "fourth", "alone"]),
+    ],
+)
+def test_the_audit_names_the_arms_that_the_page_names(builder, more, named):
+    made = builder()
+    for arm, figures in {**CLOSE, **more}.items():
+        for seed, value in enumerate(figures):
+            status = "diverged" if math.isnan(value) else "done"
+            made.run(arm, seed, {}, quality=value, status=status)
+    results = made.results()
+    _, told = answers(results, panels(results))
+    assert told.endswith(f"; best is not told from {', '.join(named)}.")
+    check = CHECKS["ranking-inside-error"].of_study
+    assert check is not None
+    (seen,) = check(RecordedStudy(cast(Store, None), results))
+    assert seen.fault == f"best is not told from {len(named)} of {3 + len(more)} other arms"
+    assert re.findall(r"[:;] (\w+) \(", seen.evidence) == named
 
 
 def test_what_an_audit_found_is_on_the_page(study, tmp_path: Path):

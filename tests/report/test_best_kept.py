@@ -6,10 +6,10 @@ from scipy import stats
 
 from thalweg.report.best_kept import best_kept
 from thalweg.report.best_kept_section import best_kept_charts, best_kept_tables
-from thalweg.report.panels import panels
 from thalweg.report.rounds import prunings
 from thalweg.report.static import png, static_figure
 from thalweg.report.summary import verdicts
+from thalweg.study.panels import panels
 
 SPACE = "\N{NO-BREAK SPACE}"
 KEPT = (1.0, 0.6, 0.3, 0.1)

@@ -15,9 +15,9 @@ from thalweg.report.charts import Heatmap, Line
 from thalweg.report.figures import sections
 from thalweg.report.interactive import interactive_figure
 from thalweg.report.measurements import measured_charts, measured_tables
-from thalweg.report.panels import panels
 from thalweg.report.static import png, static_figure
 from thalweg.store.results import PROBES
+from thalweg.study.panels import panels
 from thalweg.study.statistics import mean_interval
 
 ENDS = [[None if math.isinf(end) else end for end in pair] for pair in bins(LOG10_EDGES, -math.inf)]

@@ -15,11 +15,11 @@ from thalweg.measure.graphs import graph_figures, mask_graphs
 from thalweg.measure.weights.distribution import LOG10_EDGES, bins, histogram
 from thalweg.report.interactive import interactive_figure
 from thalweg.report.measurements import measured_tables
-from thalweg.report.panels import panels
 from thalweg.report.run_tables import run_tables
 from thalweg.report.static import png, static_figure
 from thalweg.report.weights import weight_charts
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import panels
 from thalweg.study.statistics import mean_interval
 
 ENDS = [[None if math.isinf(end) else end for end in pair] for pair in bins(LOG10_EDGES, -math.inf)]

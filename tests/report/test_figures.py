@@ -17,8 +17,8 @@ from thalweg.report.figures import (
 )
 from thalweg.report.interactive import interactive_figure
 from thalweg.report.palette import colour
-from thalweg.report.panels import panels
 from thalweg.report.static import png, static_figure, svg
+from thalweg.study.panels import panels
 
 STUDIES = ["classification", "regression", "single_seed", "all_diverged", "hostile"]
 

@@ -21,9 +21,9 @@ from thalweg.report.graphs.masks import input_image, tiled, went
 from thalweg.report.graphs.subjects import Masked
 from thalweg.report.graphs.tiles import MOST_PIXELS, PAPER, shade
 from thalweg.report.interactive import interactive_figure
-from thalweg.report.panels import panels
 from thalweg.report.static import png, static_figure
 from thalweg.sparsity import save_masks
+from thalweg.study.panels import panels
 from thalweg.study.statistics import mean_interval
 
 KEPT = (1.0, 0.5, 0.25)

@@ -13,8 +13,8 @@ from thalweg.report.densities import density_charts
 from thalweg.report.figures import sections
 from thalweg.report.interactive import interactive_figure
 from thalweg.report.landscapes import landscape_charts
-from thalweg.report.panels import panels
 from thalweg.report.static import png, static_figure, svg
+from thalweg.study.panels import panels
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from thalweg.report.page import script_json
-from thalweg.report.panels import panels
 from thalweg.report.summary import summary
 from thalweg.report.write import write_report
+from thalweg.study.panels import panels
 
 STUDIES = ["classification", "regression", "single_seed", "all_diverged", "hostile"]
 

@@ -10,9 +10,9 @@ from matplotlib.text import Text
 
 from thalweg.report.charts import Axis, Chart, Dots, Facet, Heatmap, Line, Relief, Style
 from thalweg.report.figures import sections
-from thalweg.report.panels import panels
 from thalweg.report.paper import COLUMN, PAGE, SMALL, paper_width
 from thalweg.report.static import pdf, png, static_figure, svg
+from thalweg.study.panels import panels
 
 
 def line_chart(names=("a", "b"), title="A title", ticks=None):

@@ -9,13 +9,13 @@ from scipy import stats
 
 from thalweg.report.figures import sections
 from thalweg.report.overlap import overlap_table, overlaps
-from thalweg.report.panels import panels
 from thalweg.report.recovery import recovery_charts
 from thalweg.report.rounds import prunings, round_differences
 from thalweg.report.rounds_section import round_charts, round_tables
 from thalweg.report.static import png, static_figure
 from thalweg.report.summary import verdicts
 from thalweg.sparsity import save_masks
+from thalweg.study.panels import panels
 
 SPACE = "\N{NO-BREAK SPACE}"
 DENSE = np.array([0.95, 0.94, 0.96, 0.95])

@@ -9,11 +9,11 @@ import pytest
 
 from thalweg.report.charts import Line, Points
 from thalweg.report.figures import sections
-from thalweg.report.panels import panels
 from thalweg.report.search import draw_charts, expected_best_chart, search_charts
 from thalweg.report.static import png, static_figure
 from thalweg.report.summary import verdicts
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import panels
 
 DRAWS = ((0.01, 1e-5, 0.7), (0.2, 1e-3, 0.9), (0.05, 1e-4, 0.8), (3.0, 1e-2, 0.0))
 

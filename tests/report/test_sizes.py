@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from thalweg.report.figures import sections
-from thalweg.report.panels import panels
 from thalweg.report.sizes import size_charts, size_tables
 from thalweg.report.static import png, static_figure
+from thalweg.study.panels import panels
 
 WIDTHS = (2, 8, 32)
 

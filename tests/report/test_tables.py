@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from thalweg.report.panels import panels
 from thalweg.report.tables import class_table, cost_table, final_table, points_table, tables
+from thalweg.study.panels import panels
 
 
 def test_final_table_against_the_runs(classification):

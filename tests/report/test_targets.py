@@ -5,10 +5,10 @@ import math
 import pytest
 
 from thalweg.report.figures import sections
-from thalweg.report.panels import panels
 from thalweg.report.summary import summary, verdicts
 from thalweg.report.target_section import target_charts, target_tables
 from thalweg.report.targets import SCHEMA, target_frame, target_reaches, target_records
+from thalweg.study.panels import panels
 
 SPACE = "\N{NO-BREAK SPACE}"
 

@@ -5,6 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.report.conftest import (  # noqa: F401  (results with known numbers, as fixtures)
+    all_diverged,
+    builder,
+    classification,
+    hostile,
+    regression,
+    single_seed,
+)
 
 from thalweg.study import StudyPlan, build_study
 from thalweg.study.source import effective

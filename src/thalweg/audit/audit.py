@@ -10,7 +10,8 @@ from thalweg.audit.read.recorded import RecordedStudy
 from thalweg.audit.registry import CHECKS
 from thalweg.errors import InputError
 from thalweg.execute import Progress
-from thalweg.store import Store
+from thalweg.store import Store, StudyResults
+from thalweg.store.assemble import read_results
 from thalweg.study import StudyPlan
 
 READING = "reading"
@@ -28,7 +29,7 @@ def audit_plan(plan: StudyPlan) -> list[Finding]:
 
 def audit_study(
     store: Store,
-    name: str,
+    study: str | StudyResults,
     again: int = 0,
     progress: Progress | None = None,
     data: Path | None = None,
@@ -37,7 +38,7 @@ def audit_study(
 
     Args:
         store: Where they lie.
-        name: Of the study.
+        study: Its name, or its results where they are read already.
         again: So many of its runs are trained again and compared; see `rerun`.
         progress: The view of these trainings; by default a live one on standard error.
         data: Folder searched first for downloadable data sets.
@@ -45,15 +46,16 @@ def audit_study(
     Raises:
         InputError: The store holds no such study, or none of its runs is complete.
     """
-    study = RecordedStudy.read(store, name)
-    if not study.complete:
-        raise InputError(f"study {name!r}: has no complete run in {store.root}")
-    found = _missing(study)
+    results = read_results(store, study) if isinstance(study, str) else study
+    recorded = RecordedStudy(store, results)
+    if not recorded.complete:
+        raise InputError(f"study {results.name!r}: has no complete run in {store.root}")
+    found = _missing(recorded)
     for check in CHECKS.values():
         if check.of_study is not None:
-            found += check.findings(check.of_study(study))
+            found += check.findings(check.of_study(recorded))
     if again:
-        found += rerun.CHECK.findings(rerun.rerun(study, again, progress or Progress(), data))
+        found += rerun.CHECK.findings(rerun.rerun(recorded, again, progress or Progress(), data))
     return _ordered(found)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from thalweg import api
 from thalweg.errors import InputError, ThalwegError
 from thalweg.report.formats import metric_name
-from thalweg.report.panels import matrix, panels
 from thalweg.store.results import StudyResults
 from thalweg.study import StudyPlan, build_study
 from thalweg.study.halving import Rung, rungs, survivors
+from thalweg.study.panels import matrix, panels
 from thalweg.study.source import Table, merge
 
 MOST_NAMED = 12

@@ -4,10 +4,10 @@ import polars as pl
 
 from thalweg.report.charts import Axis, Chart, Line, Number, grid_ticks, padded, value_axis
 from thalweg.report.formats import number
-from thalweg.report.panels import Panel
 from thalweg.report.sensitivity import Sensitivity, axis_name, sensitivities
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.panels import Panel
 from thalweg.study.statistics import mean_interval
 
 LEAD = (

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Axis, Chart, Layer, Points, finite, name_ticks, padded
 from thalweg.report.formats import (
     axis_title,
     clipped,
-    is_accuracy,
     metric_interval,
     metric_name,
     metric_value,
     plural,
 )
-from thalweg.report.panels import Arm, Panel
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Arm, Panel
 from thalweg.study.statistics import mean_interval
 
 
@@ -48,7 +49,7 @@ def arm_dots(
         layers.append(
             Points(
                 arm.name,
-                arm.style,
+                arm_style(arm),
                 [scale * v for v in known],
                 [place + 0.18] * len(known),
                 "small",
@@ -64,7 +65,7 @@ def arm_dots(
             layers.append(
                 Points(
                     arm.name,
-                    arm.style,
+                    arm_style(arm),
                     [scale * interval.mean],
                     [place],
                     "dot",

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.report.formats import is_accuracy, metric_name, plural
+from thalweg.report.formats import metric_name, plural
 from thalweg.report.levels import Levels, levels
-from thalweg.report.panels import matrix
 from thalweg.report.rounds import LEVEL, Pruning, Round, difference_text, kept_text
+from thalweg.study.metrics import is_accuracy
 from thalweg.study.paired import PairedDifference, paired_difference
+from thalweg.study.panels import matrix
 from thalweg.study.sensitivity import SensitivityCurve, sensitivity_curve
 from thalweg.study.statistics import best_rows
 

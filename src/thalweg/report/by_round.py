@@ -8,11 +8,11 @@ import polars as pl
 
 from thalweg.report.by_layer import GRAPHS, WEIGHTS, ByLayer, Figures, by_seed
 from thalweg.report.metric_columns import metric_figures, metric_schema, metric_text
-from thalweg.report.panels import Panel
 from thalweg.report.rounds import Pruning, Round, kept_text, prunings
 from thalweg.report.run_tables import LAYERS, WHOLE
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import Panel
 
 NOTE = (
     "The network as a whole, mean over seeds ± half the 95 % Student t interval, after each "

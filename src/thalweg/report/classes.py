@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from thalweg.report.panels import Arm, Panel
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import Arm, Panel
 from thalweg.study.statistics import Interval, mean_interval
 
 

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from thalweg.report.formats import is_accuracy, metric_name, number, plural
+from thalweg.report.formats import metric_name, number, plural
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import PairComparison
+from thalweg.study.metrics import is_accuracy
 
 FEW = 5
 """Seeds below which a comparison is said to rest on few."""

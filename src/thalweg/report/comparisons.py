@@ -4,7 +4,6 @@ import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -19,23 +18,25 @@ from thalweg.report.comparison_sentences import (
     p_text,
     sentence,
 )
-from thalweg.report.formats import is_accuracy, metric_name, metric_value, number
+from thalweg.report.formats import metric_name, metric_value, number
 from thalweg.report.html_table import html_table
-from thalweg.report.panels import Arm, Panel, Point, panels, seed_value
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import (
-    Design,
     Estimate,
     PairComparison,
-    PairedRuns,
     Profile,
-    common_runs,
-    compare_pairs,
     interquartile_mean,
     performance_profile,
 )
+from thalweg.study.comparison.arms import (
+    compare_named,
+    compared_point,
+    known_arms,
+    known_metric,
+)
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Arm, Panel, panels
 from thalweg.study.statistics import median
-from thalweg.validation import unknown
 
 
 @dataclass(frozen=True)
@@ -211,55 +212,18 @@ def compare_arms(
     """
     grouped = panels(results)
     metric = known_metric(results, grouped, metric)
-    known = list(dict.fromkeys(arm.name for panel in grouped for arm in panel.arms))
-    asked = _asked(names, known)
-    design = study_design(results)
-    others = [name for name in known if name not in asked] if design else []
-    runs = [
-        pair
-        for first, second in combinations([*asked, *others], 2)
-        for pair in _shared(grouped, first, second, metric, asked)
-    ]
-    if not any({pair.first, pair.second} <= set(asked) for pair in runs):
-        raise InputError(
-            f"compare: {' and '.join(asked)} share no task on which both have a "
-            f"{metric_name(metric)}"
-        )
-    compared = [
-        pair
-        for pair in compare_pairs(runs, design=design)
-        if {pair.runs.first, pair.runs.second} <= set(asked)
-    ]
+    asked = known_arms(grouped, names)
+    compared = compare_named(results, grouped, asked, metric)
     arms = tuple(
         ArmFigures(panel, arm, values)
         for panel in grouped
         if metric in panel.metrics
         for arm in panel.arms
-        if arm.name in asked and (values := tuple(_point(arm).values(metric)))
+        if arm.name in asked and (values := tuple(compared_point(arm).values(metric)))
     )
     tuning = {figures.arm.name: figures.tuning for figures in arms}
     told = notes(results, metric, compared, tuning)
     return Comparisons(results.name, metric, arms, tuple(compared), told)
-
-
-def compare_panel(results: StudyResults, panel: Panel, metric: str) -> list[PairComparison]:
-    """Compare all arms of a panel that have the metric, at their selected points; the pairs that
-    have no seed in common are left out.
-    """
-    runs = [
-        pair
-        for first, second in combinations(panel.arms, 2)
-        if (pair := _common((panel, first), (panel, second), metric, False)) is not None
-    ]
-    return compare_pairs(runs, design=study_design(results)) if runs else []
-
-
-def study_design(results: StudyResults) -> Design | None:
-    """Return how the seeds of a study were added; None where all were there from the beginning."""
-    sequential = results.provenance.get("sequential")
-    if not sequential:
-        return None
-    return Design(tuple(sequential["looks"]), sequential["max_seeds"])
 
 
 def estimate_text(estimate: Estimate) -> str:
@@ -267,88 +231,6 @@ def estimate_text(estimate: Estimate) -> str:
     if estimate.low is None:
         return number(estimate.value, 2)
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
-
-
-def known_metric(results: StudyResults, grouped: Sequence[Panel], metric: str | None) -> str:
-    """Return the metric asked for, or by default test accuracy if there is one, or test loss.
-
-    Raises:
-        InputError: No run has it, or none is complete.
-    """
-    known = {name: None for panel in grouped for name in sorted(panel.metrics)}
-    if not known:
-        raise InputError(f"study {results.name!r}: has no complete run yet, so run it first")
-    if metric is None:
-        return "test_accuracy" if "test_accuracy" in known else "test_loss"
-    if metric not in known:
-        raise InputError(f"--metric: {unknown('metric', metric, known)}")
-    return metric
-
-
-def _asked(names: Sequence[str], known: Sequence[str]) -> list[str]:
-    for name in names:
-        if name not in known:
-            raise InputError(unknown("arm", name, known))
-    asked = list(dict.fromkeys(names or known))
-    if len(asked) < 2:
-        raise InputError(
-            f"compare: {asked[0]!r} is one arm, and it takes two (allowed: {', '.join(known)})"
-        )
-    return asked
-
-
-def _point(arm: Arm) -> Point:
-    """The selected point, or the first where every run of every point diverged."""
-    return arm.selected or arm.points[0]
-
-
-def _shared(
-    grouped: Sequence[Panel], first: str, second: str, metric: str, asked: Sequence[str]
-) -> list[PairedRuns]:
-    """The runs of two arms at common seeds, on every task and model that both have, or else on
-    every task.
-    """
-    found = [
-        [
-            (panel, arm)
-            for panel in grouped
-            if metric in panel.metrics
-            for arm in panel.arms
-            if arm.name == name
-        ]
-        for name in (first, second)
-    ]
-    both = list(product(*found))
-    alike = [(a, b) for a, b in both if a[0] is b[0]]
-    pairs = alike or [(a, b) for a, b in both if a[0].task == b[0].task]
-    runs = (_common(a, b, metric, {first, second} <= set(asked)) for a, b in pairs)
-    return [pair for pair in runs if pair is not None]
-
-
-def _common(
-    first: tuple[Panel, Arm], second: tuple[Panel, Arm], metric: str, asked: bool
-) -> PairedRuns | None:
-    """The runs at common seeds; None where one of the arms has none with this figure."""
-    panel, names = first[0], (first[1].name, second[1].name)
-    x, y = (
-        {run["seed"]: seed_value(run, metric) for run in _point(arm).runs}
-        for _, arm in (first, second)
-    )
-    found = common_runs(*names, x, y, is_accuracy(metric))
-    known = [
-        [seed for seed, value in figures.items() if not math.isnan(value)] for figures in (x, y)
-    ]
-    if found is None and all(known) and asked:
-        raise InputError(
-            f"compare: {names[0]!r} and {names[1]!r} have no seed in common on {panel.task} "
-            f"(seeds {_seeds(known[0])} against {_seeds(known[1])})"
-        )
-    return found
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    shown = ", ".join(map(str, seeds[:5]))
-    return f"{shown}, …" if len(seeds) > 5 else shown
 
 
 def _record(pair: PairComparison) -> dict[str, Any]:

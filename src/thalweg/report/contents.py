@@ -6,10 +6,10 @@ from typing import TypeVar
 from thalweg.errors import InputError
 from thalweg.report.charts import Chart
 from thalweg.report.figures import sections
-from thalweg.report.panels import panels
 from thalweg.report.table import Table
 from thalweg.report.tables import tables
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import panels
 from thalweg.validation import unknown
 
 Item = TypeVar("Item", Chart, Table)

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from thalweg.measure.curvature import Density
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Axis, Chart, Line, cut, finite, log_ticks, padded
 from thalweg.report.formats import number
-from thalweg.report.panels import Arm, Panel
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.panels import Arm, Panel
 
 WIDTH = 0.01
 """Standard deviation of the smoothing, as a share of the range of an arm's eigenvalues."""
@@ -63,7 +64,9 @@ def _line(results: StudyResults, label: str, arm: Arm) -> Line | None:
     mean = torch.stack([each.at(places[None], width)[0] for each in spectra]).mean(0)
     floor = float(mean.max()) * 10.0 ** -(DECADES + 1)  # below the axis, so that no line lies on it
     nothing = [None] * POINTS
-    return Line(arm.name, arm.style, places.tolist(), cut(mean.tolist(), floor), nothing, nothing)
+    return Line(
+        arm.name, arm_style(arm), places.tolist(), cut(mean.tolist(), floor), nothing, nothing
+    )
 
 
 def _matrix(rows: Sequence[Sequence[float]]) -> Tensor:

@@ -5,13 +5,14 @@ from typing import Any
 
 import polars as pl
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Axis, Chart, Line, Style, finite, padded, value_axis
 from thalweg.report.figure_table import figure_record, figure_table
 from thalweg.report.formats import count, duration, number
-from thalweg.report.panels import Arm, Panel
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.panels import Arm, Panel
 from thalweg.study.statistics import mean_interval
 
 LEAD = (
@@ -103,7 +104,7 @@ def _line(arm: Arm, own: pl.DataFrame, width: int) -> Line | None:
     intervals = [mean_interval(row["value"]) for row in rows]
     return Line(
         arm.name,
-        arm.style,
+        arm_style(arm),
         [row["step"] for row in rows],
         [interval.mean for interval in intervals],
         [interval.low for interval in intervals],

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 
 from thalweg.report.metric_columns import metric_figures, metric_schema, metric_text
-from thalweg.report.panels import Arm, Panel
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
+from thalweg.study.panels import Arm, Panel
 
 SCHEMA = {
     **KEY_SCHEMA,

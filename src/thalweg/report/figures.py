@@ -10,6 +10,7 @@ import polars as pl
 from thalweg.report.against_axis import LEAD as AXIS_LEAD
 from thalweg.report.against_axis import axis_charts
 from thalweg.report.arm_dots import arm_dots
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import (
     Axis,
     Chart,
@@ -32,7 +33,6 @@ from thalweg.report.dynamics import dynamics_charts, dynamics_tables
 from thalweg.report.formats import (
     axis_title,
     clipped,
-    is_accuracy,
     metric_interval,
     metric_name,
     metric_value,
@@ -41,7 +41,6 @@ from thalweg.report.formats import (
 )
 from thalweg.report.measurements import LEAD as MEASURED_LEAD
 from thalweg.report.measurements import measured_charts, measured_tables
-from thalweg.report.panels import Arm, Panel
 from thalweg.report.recovery import recovery_charts
 from thalweg.report.rounds import prunings
 from thalweg.report.rounds_section import LEAD as ROUNDS_LEAD
@@ -55,6 +54,8 @@ from thalweg.report.target_section import LEAD, target_charts, target_tables
 from thalweg.report.targets import target_reaches
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Arm, Panel
 from thalweg.study.statistics import mean_interval
 
 CURVES = ("test_accuracy", "test_loss", "validation_accuracy", "validation_loss", "train_loss")
@@ -230,7 +231,7 @@ def class_charts(results: StudyResults, panel: Panel) -> list[Chart]:
         layers.append(
             Points(
                 member.arm.name,
-                member.arm.style,
+                arm_style(member.arm),
                 [100 * i.mean for _, i in known],
                 [c - offset for c, _ in known],
                 "dot",
@@ -295,7 +296,7 @@ def _learning_curve(results: StudyResults, arm: Arm, metric: str) -> Line | None
         y.append(scale(interval.mean))
         low.append(None if interval.low is None else scale(interval.low))
         high.append(None if interval.high is None else scale(interval.high))
-    return Line(arm.name, arm.style, x, y, low, high)
+    return Line(arm.name, arm_style(arm), x, y, low, high)
 
 
 def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:

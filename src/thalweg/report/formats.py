@@ -2,6 +2,8 @@
 
 import math
 
+from thalweg.study.metrics import is_accuracy
+
 Number = float | None
 
 
@@ -63,11 +65,6 @@ def duration(seconds: Number) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, left = divmod(minutes, 60)
     return f"{hours} h {left} min" if hours else f"{minutes} min {rest} s"
-
-
-def is_accuracy(metric: str) -> bool:
-    """Whether a metric is an accuracy: a share, higher is better; else a loss."""
-    return metric.endswith("_accuracy")
 
 
 def metric_name(metric: str) -> str:

@@ -17,9 +17,9 @@ from thalweg.report.charts import (
     padded,
 )
 from thalweg.report.formats import clipped, number
-from thalweg.report.panels import Arm, Panel
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.panels import Arm, Panel
 
 Figures = dict[str, Any]
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Style
 from thalweg.report.families import family
-from thalweg.report.panels import Panel
 from thalweg.report.rounds import Pruning, Round
+from thalweg.study.panels import Panel
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def _joined(name: str, members: Sequence[Pruning]) -> Levels:
     rounds = [each for pruning in members for each in pruning.rounds]
     return Levels(
         name if len(members) > 1 else first.arm.name,
-        first.arm.style,
+        arm_style(first.arm),
         first.panel,
         first.dense,
         tuple(sorted(rounds, key=lambda each: -(each.kept or 0.0))),

@@ -6,6 +6,7 @@ from functools import partial
 import polars as pl
 
 from thalweg.report.arm_dots import arm_dots
+from thalweg.report.arm_style import arm_style
 from thalweg.report.by_layer import layer_tables, layered
 from thalweg.report.by_round import by_round_tables
 from thalweg.report.charts import Axis, Chart, Line, finite, padded, value_axis
@@ -14,12 +15,12 @@ from thalweg.report.figure_table import figure_record, figure_table
 from thalweg.report.formats import number
 from thalweg.report.graphs import graph_charts
 from thalweg.report.landscapes import landscape_charts, landscape_labels
-from thalweg.report.panels import Arm, Panel
 from thalweg.report.similarities import similarity_charts
 from thalweg.report.table import Table
 from thalweg.report.weights import weight_charts
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.panels import Arm, Panel
 from thalweg.study.statistics import mean_interval
 
 LEAD = (
@@ -100,7 +101,7 @@ def _line(own: pl.DataFrame, arm: Arm) -> Line | None:
     intervals = [mean_interval([v for v in row["losses"] if v is not None]) for row in rows]
     return Line(
         arm.name,
-        arm.style,
+        arm_style(arm),
         [row["value"] for row in rows],
         [interval.mean for interval in intervals],
         [interval.low for interval in intervals],

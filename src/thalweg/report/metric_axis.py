@@ -12,7 +12,8 @@ from thalweg.report.charts import (
     log_ticks,
     padded,
 )
-from thalweg.report.formats import axis_title, is_accuracy
+from thalweg.report.formats import axis_title
+from thalweg.study.metrics import is_accuracy
 from thalweg.study.statistics import Interval
 
 

@@ -14,12 +14,12 @@ from thalweg.report.html_table import html_table
 from thalweg.report.interactive import interactive_figure
 from thalweg.report.metric_columns import metric_text
 from thalweg.report.palette import SOFT, rgba
-from thalweg.report.panels import Panel, panels
 from thalweg.report.static import png, static_figure
 from thalweg.report.summary import summary
 from thalweg.report.tables import final_table
 from thalweg.store.results import StudyResults
 from thalweg.study import StudyPlan
+from thalweg.study.panels import Panel, panels
 
 PLOTLY = "application/vnd.plotly.v1+json"
 """Drawn by the Plotly that a notebook's program has; what has none shows the picture beside it."""

@@ -9,7 +9,6 @@ from statistics import fmean
 
 import polars as pl
 
-from thalweg.report.panels import Run
 from thalweg.report.rounds import Pruning, Round, kept_text
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.sparsity import load_masks
@@ -17,6 +16,7 @@ from thalweg.sparsity.masks import Masks
 from thalweg.sparsity.overlap import Overlaps, pairwise_overlap
 from thalweg.sparsity.topology import chance_topology_distance, topology_distance
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import Run
 
 MATCHED = 3
 """Pairs whose units are matched for the topology distance."""

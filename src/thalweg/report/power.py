@@ -9,9 +9,10 @@ import polars as pl
 
 from thalweg.errors import InputError
 from thalweg.report.comparisons import compare_arms
-from thalweg.report.formats import is_accuracy, metric_name, number
+from thalweg.report.formats import metric_name, number
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import deviation_interval, seeds_needed
+from thalweg.study.metrics import is_accuracy
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import (
     Axis,
     Chart,
@@ -15,18 +16,13 @@ from thalweg.report.charts import (
     grid_ticks,
     padded,
 )
-from thalweg.report.formats import (
-    axis_title,
-    clipped,
-    is_accuracy,
-    metric_interval,
-    metric_name,
-)
+from thalweg.report.formats import axis_title, clipped, metric_interval, metric_name
 from thalweg.report.levels import levels
 from thalweg.report.metric_axis import metric_axis, ordinates
-from thalweg.report.panels import Arm, Panel, Point
 from thalweg.report.rounds import COMPARED, Pruning, kept_text
 from thalweg.store.slug import slug
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Arm, Panel, Point
 from thalweg.study.statistics import Interval, mean_interval
 
 DENSE = Style(6, 1)
@@ -98,7 +94,7 @@ def _chart(
     for arm, kept in once:
         values = arm.selected.values(metric) if arm.selected else []
         known = [(100 * kept, mean_interval(values))] if values else []
-        layers += _pruned(arm.name, arm.style, metric, known, aside)
+        layers += _pruned(arm.name, arm_style(arm), metric, known, aside)
         words += _ends(arm.name, metric, known)
     return Chart(
         name=slug(RECOVERY if found else "recovery", *place, *_suffix(metric)),
@@ -143,7 +139,7 @@ def _dense(
     """
     by_rounds = {pruning.arm.name for pruning in found}
     dense = [
-        (arm.name, arm.style, arm.selected)
+        (arm.name, arm_style(arm), arm.selected)
         for arm in panel.arms
         if arm.selected and _kept(arm.selected) is None and arm.name not in by_rounds
     ]

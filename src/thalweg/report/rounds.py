@@ -9,10 +9,10 @@ import polars as pl
 
 from thalweg.report.families import family
 from thalweg.report.formats import metric_interval, metric_name, plural
-from thalweg.report.panels import Arm, Panel, Point, Run, matrix
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import holm
 from thalweg.study.paired import PairedDifference, paired_difference
+from thalweg.study.panels import Arm, Panel, Point, Run, matrix
 
 COMPARED = ("test_accuracy", "test_loss")
 """Metrics in which pruned networks are compared with the dense one."""

@@ -18,7 +18,6 @@ from thalweg.report.difference_columns import (
 from thalweg.report.formats import count, number, percent
 from thalweg.report.metric_columns import metric_columns, metric_figures, metric_schema
 from thalweg.report.overlap import overlap_table, overlaps
-from thalweg.report.panels import Panel
 from thalweg.report.recovery import kept_axis, recovery_charts
 from thalweg.report.rounds import (
     COMPARED,
@@ -31,6 +30,7 @@ from thalweg.report.rounds import (
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.panels import Panel
 
 LEAD = (
     "Every round prunes the network that the round before it trained, rewinds what is left and "
@@ -94,7 +94,7 @@ def _rounds_table(found: Sequence[Pruning]) -> Table:
         records.append(
             {
                 **_key(pruning, each),
-                "seeds": point.seeds,
+                "seeds": len(point.seeds),
                 **metric_figures(known, point.values),
                 **{name: each.mean(name) for name in _MEANS},
                 "trained": sum(bool(run["trained"]) for run in each.runs),

@@ -4,21 +4,15 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Axis, Chart, Layer, Line, Points, finite, log_ticks, padded
-from thalweg.report.formats import (
-    axis_title,
-    count,
-    is_accuracy,
-    metric_name,
-    metric_value,
-    number,
-    plural,
-)
-from thalweg.report.panels import Arm, Panel, Point
+from thalweg.report.formats import axis_title, count, metric_name, metric_value, number, plural
 from thalweg.report.sensitivity import LEARNING_RATE, axis_name, numeric_axes, sensitivities
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
 from thalweg.study.expected_best import expected_best
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Arm, Panel, Point
 from thalweg.study.statistics import mean_interval
 
 
@@ -80,7 +74,7 @@ def _expected_best(arm: Arm, metric: str) -> Line | None:
     known = [value if math.isfinite(value) else None for value in best]
     spent = [n * fmean(costs) for n in range(1, len(known) + 1)]
     nothing = [None] * len(known)
-    return Line(arm.name, arm.style, spent, known, nothing, nothing)
+    return Line(arm.name, arm_style(arm), spent, known, nothing, nothing)
 
 
 def _draw_chart(panel: Panel, axis: str, arms: Sequence[Arm]) -> Chart | None:
@@ -106,7 +100,7 @@ def _draw_chart(panel: Panel, axis: str, arms: Sequence[Arm]) -> Chart | None:
                 layers.append(
                     Points(
                         arm.name,
-                        arm.style,
+                        arm_style(arm),
                         [x for x, _, _ in chosen],
                         [y for _, y, _ in chosen],
                         symbol,

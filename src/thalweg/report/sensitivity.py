@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from thalweg.report.charts import Style
-from thalweg.report.formats import is_accuracy, metric_name, metric_value, number
-from thalweg.report.panels import Arm, Panel, Point, matrix, panels
+from thalweg.report.formats import metric_name, metric_value, number
 from thalweg.store.results import StudyResults
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Arm, Panel, Point, matrix, panels
 from thalweg.study.ranges import range_text
 from thalweg.study.sensitivity import SensitivityCurve, sensitivity_curve
 
@@ -171,7 +172,7 @@ def _curves(arm: Arm, axis: str, metric: str) -> list[Sensitivity]:
             matrix(points, metric),
             is_accuracy(metric),
         )
-        style = Style(arm.style.colour, arm.style.dash + index)
+        style = Style(arm.number, arm.number + index)
         curves.append(Sensitivity(arm, style, axis, others, curve, arm.selected in points))
     return curves
 

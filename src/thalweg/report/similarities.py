@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.by_layer import SIMILARITY, Figures, arm_figures, by_seed
 from thalweg.report.charts import Axis, Chart, Heatmap, Line, Number, finite, name_ticks, padded
 from thalweg.report.formats import clipped, number, plural
-from thalweg.report.panels import Arm, Panel
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.panels import Arm, Panel
 from thalweg.study.statistics import mean_interval
 
 
@@ -89,4 +90,4 @@ def _line(arm: Arm, members: Sequence[Figures], figure: str) -> Line:
         for end in ("mean", "low", "high")
     ]
     y, low, high = columns
-    return Line(arm.name, arm.style, [float(i) for i in layers], y, low, high, markers=True)
+    return Line(arm.name, arm_style(arm), [float(i) for i in layers], y, low, high, markers=True)

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Axis, Chart, Line, Style, log_ticks, padded
 from thalweg.report.families import ANY, family
-from thalweg.report.formats import axis_title, count, is_accuracy, metric_interval, metric_name
+from thalweg.report.formats import axis_title, count, metric_interval, metric_name
 from thalweg.report.metric_axis import metric_axis, ordinates
 from thalweg.report.metric_columns import metric_columns, metric_figures, metric_schema
-from thalweg.report.panels import Panel, Point, matrix
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key_columns
 from thalweg.store.slug import slug
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Panel, Point, matrix
 from thalweg.study.statistics import best_point, mean_interval
 
 LEAD = (
@@ -52,7 +54,7 @@ def sizes(panel: Panel) -> list[Sizes]:
     for arm in panel.arms:
         name = family(arm.name, ANY)
         found.setdefault(name, []).extend(arm.points)
-        styles.setdefault(name, arm.style)
+        styles.setdefault(name, arm_style(arm))
     members = [
         Sizes(panel, name, styles[name], _by_size(points, panel.metric))
         for name, points in found.items()
@@ -78,7 +80,7 @@ def size_tables(panels: Sequence[Panel]) -> list[Table]:
             "model": member.panel.model,
             "arm": member.name,
             "parameters": parameters,
-            "seeds": point.seeds,
+            "seeds": len(point.seeds),
             **metric_figures(known, point.values),
             "diverged": point.count("diverged"),
         }

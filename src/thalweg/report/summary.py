@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from thalweg.report.best_kept import best_kept
 from thalweg.report.formats import metric_interval, metric_name, plural
-from thalweg.report.panels import Arm, Panel, Point, panels
 from thalweg.report.rounds import prunings, round_verdicts
 from thalweg.report.sensitivity import sensitivities
 from thalweg.report.targets import target_reaches
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import Arm, Panel, Point, panels
 from thalweg.study.statistics import mean_interval
 
 
@@ -96,7 +96,7 @@ def _finding(panel: Panel) -> Finding:
         arm.name,
         point.label,
         f"{metric_name(metric)} {_interval_text(point, metric)}",
-        f"over {plural(point.seeds, 'seed')}; {rest}",
+        f"over {plural(len(point.seeds), 'seed')}; {rest}",
     )
 
 
@@ -142,7 +142,7 @@ def _absent(panels: Sequence[Panel]) -> list[str]:
 
 def _where(arm: Arm) -> str:
     touched = [
-        p.label for p in arm.points if p.label and p.seeds - p.count("diverged") < len(p.runs)
+        p.label for p in arm.points if p.label and len(p.seeds) - p.count("diverged") < len(p.runs)
     ]
     if not touched or len(touched) == len(arm.points):
         return ""
@@ -173,7 +173,7 @@ def _edges(panels: Sequence[Panel]) -> list[str]:
 
 def _single(panels: Sequence[Panel]) -> list[str]:
     selected = [arm.selected for panel in panels for arm in panel.arms if arm.selected]
-    if selected and all(point.seeds == 1 for point in selected):
+    if selected and all(len(point.seeds) == 1 for point in selected):
         return ["Every result rests on a single seed, so none has an interval."]
     return []
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from thalweg.report.escapes import latex_text, markdown_text
 from thalweg.report.html_table import html_table
-from thalweg.report.panels import Arm, Panel
+from thalweg.study.panels import Arm, Panel
 
 KEY_SCHEMA = {"task": pl.String, "model": pl.String, "arm": pl.String}
 """Columns that name an arm of a panel."""

@@ -16,9 +16,9 @@ from thalweg.report.metric_columns import (
     metric_schema,
     metric_text,
 )
-from thalweg.report.panels import Panel, Point, Run
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import Panel, Point, Run
 
 METRICS = (
     "test_accuracy",
@@ -260,7 +260,7 @@ def _figures(panel: Panel, point: Point | None) -> dict[str, Any]:
     def values(metric: str) -> list[float]:
         return point.values(metric) if point and metric in panel.metrics else []
 
-    return {"seeds": point.seeds if point else 0, **metric_figures(METRICS, values)}
+    return {"seeds": len(point.seeds) if point else 0, **metric_figures(METRICS, values)}
 
 
 def _metric_columns(panels: Sequence[Panel]) -> list[Column]:

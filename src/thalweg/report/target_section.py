@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Axis, Chart, Line, finite, log_ticks
 from thalweg.report.formats import number
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key_columns
@@ -200,4 +201,4 @@ def _steps(arm: ArmReach, unit: str, start: float, end: float) -> Line:
     x.append(end if arm.reached == arm.seeds else max(finite(spent)))
     y.append(y[-1])
     nothing = [None] * len(x)
-    return Line(arm.arm.name, arm.arm.style, x, y, nothing, nothing)
+    return Line(arm.arm.name, arm_style(arm.arm), x, y, nothing, nothing)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from thalweg.report.formats import count, duration, is_accuracy, metric_name, number, plural
-from thalweg.report.panels import Arm, Panel, Run, panels
+from thalweg.report.formats import count, duration, metric_name, number, plural
 from thalweg.report.table import KEY_SCHEMA, key
 from thalweg.store.results import StudyResults
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Arm, Panel, Run, panels
 from thalweg.study.targets import (
     UNITS,
     Comparison,

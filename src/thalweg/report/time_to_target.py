@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from thalweg.errors import InputError
-from thalweg.report.comparisons import known_metric
 from thalweg.report.formats import number
-from thalweg.report.panels import panels
 from thalweg.report.targets import TargetReach, target_reaches
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import kaplan_meier
+from thalweg.study.comparison.arms import known_metric
+from thalweg.study.panels import panels
 from thalweg.study.statistics import median
 from thalweg.study.target_options import Targets
 from thalweg.validation import unknown, validate

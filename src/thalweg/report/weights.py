@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.by_layer import WEIGHTS, Figures, arm_figures, by_seed
 from thalweg.report.by_round import round_figures
 from thalweg.report.charts import (
@@ -21,10 +22,10 @@ from thalweg.report.charts import (
 )
 from thalweg.report.formats import clipped, number
 from thalweg.report.levels import levels
-from thalweg.report.panels import Panel
 from thalweg.report.rounds import kept_text, prunings
 from thalweg.store.results import StudyResults
 from thalweg.store.slug import slug
+from thalweg.study.panels import Panel
 from thalweg.study.statistics import mean_interval
 
 SHOWN = 0.01
@@ -67,7 +68,7 @@ def _by_arm(results: StudyResults, panel: Panel, label: str) -> Chart | None:
     members = [(arm, own) for arm in panel.arms if (own := arm_figures(results, label, arm))]
     if not members:
         return None
-    lines = [_line(arm.name, arm.style, own) for arm, own in members]
+    lines = [_line(arm.name, arm_style(arm), own) for arm, own in members]
     words = "; ".join(f"{arm.name} {_words(own)}" for arm, own in members)
     return Chart(
         name=slug("weights", panel.task, panel.model, label),

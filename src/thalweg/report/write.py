@@ -8,7 +8,6 @@ from thalweg.report.answers import answers
 from thalweg.report.charts import Chart
 from thalweg.report.figures import sections
 from thalweg.report.page import render
-from thalweg.report.panels import panels
 from thalweg.report.recovery import RECOVERY
 from thalweg.report.rounds import prunings
 from thalweg.report.rounds_section import round_charts
@@ -18,6 +17,7 @@ from thalweg.report.summary import summary
 from thalweg.report.tables import tables
 from thalweg.store.files import write_whole
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import panels
 
 
 def write_report(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from thalweg.randomness import derive
 from thalweg.store.results import StudyResults
 from thalweg.study.axes import Axes
+from thalweg.study.metrics import is_accuracy
 from thalweg.study.plan import StudyPlan, build_study
 from thalweg.study.search import SearchOptions
 from thalweg.study.source import merge
@@ -72,7 +73,7 @@ def next_round(plan: StudyPlan, results: Callable[[], StudyResults]) -> StudyPla
 def _ranks(results: StudyResults, arm: str, points: list[Axes]) -> list[float]:
     """Return each point's rank, 0 for the best; those without a finite result share the last."""
     runs = results.runs.filter(pl.col("arm") == arm)
-    higher = results.selection.endswith("_accuracy")
+    higher = is_accuracy(results.selection)
     figures = _figures(runs, results.selection, -math.inf if higher else math.inf)
     order = ranking(figures.reshape(len(points), -1), higher)
     ranks = [float(len(order))] * len(points)

@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from thalweg.study.comparison.holm import holm
+from thalweg.study.metrics import is_accuracy
 from thalweg.study.sensitivity import RESAMPLES
 from thalweg.study.statistics import median, percentiles
 
@@ -108,7 +109,7 @@ def reach(
         target: In the metric's own units, an accuracy in [0, 1].
     """
     value = pl.col(metric)
-    met = value >= target if metric.endswith("_accuracy") else value <= target
+    met = value >= target if is_accuracy(metric) else value <= target
     first = metrics.filter(met & value.is_not_nan()).sort("epoch").unique("run", keep="first")
     crossing = {row["run"]: row for row in first.to_dicts()}
     ended = [run for run in runs if run["status"] in ("done", "diverged")]

@@ -40,8 +40,8 @@ def _of_plan(plan: StudyPlan) -> Iterator[Seen]:
 
 def _of_study(study: RecordedStudy) -> Iterator[Seen]:
     for panel in study.panels:
-        for arm, points in panel.arms.items():
-            for point in points:
+        for arm in panel.arms:
+            for point in arm.points:
                 done = [run["run"] for run in point.runs if run["status"] == "done"]
                 unmoved = _unmoved(study, done)
                 if not unmoved:
@@ -49,7 +49,7 @@ def _of_study(study: RecordedStudy) -> Iterator[Seen]:
                 spec = study.spec(done[0])
                 yield Seen(
                     "severe" if spec is not None and _freezes(spec) else "warning",
-                    f"{panel.title}, {arm} {point.label}".rstrip(),
+                    f"{panel.title}, {arm.name} {point.label}".rstrip(),
                     f"{', '.join(unmoved)} never moved",
                     f"{' and '.join(sorted(set(unmoved.values())))} in all {len(done)} runs",
                 )

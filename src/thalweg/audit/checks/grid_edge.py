@@ -7,8 +7,10 @@ import numpy as np
 
 from thalweg.audit.check import Check, Seen
 from thalweg.audit.read.folder import Folder
-from thalweg.audit.read.recorded import Point, RecordedStudy, matrix
+from thalweg.audit.read.recorded import RecordedStudy
 from thalweg.audit.read.tables import ARM, EPOCH, RATE, Table
+from thalweg.study.metrics import is_accuracy
+from thalweg.study.panels import Point, matrix
 from thalweg.study.sensitivity import sensitivity_curve
 
 LEAST = 3
@@ -18,23 +20,23 @@ LEAST = 3
 def _of_study(study: RecordedStudy) -> Iterator[Seen]:
     for panel in study.panels:
         for arm in panel.arms:
-            best = panel.selected(arm)
+            best = arm.selected
             for axis in best.axes if best is not None else ():
                 assert best is not None
-                line = [p for p in panel.arms[arm] if _beside(p, best, axis)]
+                line = [p for p in arm.points if _beside(p, best, axis)]
                 if not all(_is_number(point.axes[axis]) for point in line) or len(line) < 2:
                     continue
                 line.sort(key=lambda point: float(point.axes[axis]))
                 values = [float(point.axes[axis]) for point in line]
                 figures = matrix(line, panel.metric)
-                curve = sensitivity_curve(values, figures, panel.higher_is_better)
+                curve = sensitivity_curve(values, figures, is_accuracy(panel.metric))
                 if curve.at_edge is None or not axis.startswith(("optimizer.", "train.")):
                     continue
                 end = values[0] if curve.at_edge == "low" else values[-1]
                 touches = curve.optimum != end
                 yield Seen(
                     "warning",
-                    f"{panel.title}, {arm}",
+                    f"{panel.title}, {arm.name}",
                     "the best value may lie beyond the grid",
                     f"{axis}: best {curve.optimum:g}"
                     + (f", its interval reaches {end:g}," if touches else "")

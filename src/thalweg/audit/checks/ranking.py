@@ -1,58 +1,51 @@
 """Rankings that are smaller than their own error."""
 
 import itertools
-import math
-from collections.abc import Iterator
-
-import numpy as np
+from collections.abc import Iterator, Sequence
 
 from thalweg.audit.check import Check, Seen
 from thalweg.audit.read.folder import Folder
 from thalweg.audit.read.ranked import Ranked, ranked
-from thalweg.audit.read.recorded import Panel, RecordedStudy, matrix
-from thalweg.study.paired import paired_difference
+from thalweg.audit.read.recorded import RecordedStudy
+from thalweg.study.comparison import PairComparison
+from thalweg.study.comparison.standing import standing
 
 FIGURE = r".*(?:acc|accuracy|loss|error|lambda|λ).*"
 
 
 def _of_study(study: RecordedStudy) -> Iterator[Seen]:
     for panel in study.panels:
-        metric = panel.metric.replace("validation_", "test_")
-        best, rest, unresolved = _unresolved(panel, metric)
-        if unresolved:
+        found = standing(study.results, panel)
+        if found is not None and found.unresolved:
+            listed = "; ".join(
+                f"{name} ({_figures(pair, found.best)})" for name, pair in found.unresolved.items()
+            )
             yield Seen(
                 "note",
                 panel.title,
-                f"{best} is ahead of {len(unresolved)} of {rest} arms by less than the error",
-                f"paired difference in {metric}, 95 % intervals together: "
-                f"{'; '.join(unresolved[:4])}" + ("; …" if unresolved[4:] else ""),
+                f"{found.best} is not told from {len(found.unresolved)} of {len(found.rivals)} "
+                "other arms",
+                f"its paired difference in {found.metric} from each and 95 % interval"
+                f"{_adjusted(found.pairs)}: {listed}",
             )
 
 
-def _unresolved(panel: Panel, metric: str) -> tuple[str, int, list[str]]:
-    """Return the best arm by a metric, the number of others, and those it is not resolved from.
+def _adjusted(pairs: Sequence[PairComparison]) -> str:
+    """Return what the p values are adjusted for; a sequential study has none."""
+    return ", p adjusted for all pairs of arms" if pairs[0].p_adjusted is not None else ""
 
-    Bonferroni's correction is over the others. A diverged run makes the mean difference infinite,
-    which is not this check's concern.
-    """
-    chosen = {arm: point for arm in panel.arms if (point := panel.selected(arm)) is not None}
-    rows = dict(zip(chosen, matrix(list(chosen.values()), metric), strict=True))
-    sign = 1 if panel.higher_is_better else -1
-    means = {arm: sign * np.nanmean(row) for arm, row in rows.items() if not np.isnan(row).all()}
-    if len(means) < 2:
-        return "", 0, []
-    best, *others = sorted(means, key=lambda arm: -means[arm])
-    found = []
-    for other in others:
-        difference = paired_difference(rows[best], rows[other], 1 - 0.05 / len(others))
-        if difference is None or not math.isfinite(difference.interval.mean):
-            continue
-        low, high = difference.interval.low, difference.interval.high
-        if low is None or high is None:
-            found.append(f"{other} (one seed)")
-        elif low <= 0 <= high:
-            found.append(f"{other} ({low:.3g} to {high:.3g})")
-    return best, len(others), found
+
+def _figures(pair: PairComparison, best: str) -> str:
+    if len(pair.runs.seeds) == 1:
+        return "one seed"
+    p = None if pair.p_adjusted is None else f"p = {pair.p_adjusted:.2g}"
+    if pair.mean is None or pair.interval is None:
+        parts = ["runs diverged", p]
+    else:
+        sign = 1 if pair.runs.first == best else -1
+        low, high = sorted(sign * end for end in pair.interval)
+        parts = [f"{sign * pair.mean:.3g}, {low:.3g} to {high:.3g}", p]
+    return ", ".join(part for part in parts if part)
 
 
 def _of_folder(folder: Folder) -> Iterator[Seen]:

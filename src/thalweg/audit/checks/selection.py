@@ -43,7 +43,7 @@ def _has_no_validation(task: Named) -> bool:
 
 def _of_study(study: RecordedStudy) -> Iterator[Seen]:
     for panel in study.panels:
-        most = max(map(len, panel.arms.values()))
+        most = max(len(arm.points) for arm in panel.arms)
         if panel.metric.startswith("test_") and most > 1:
             yield Seen(
                 "severe",

@@ -25,7 +25,7 @@ def _seed_of_plan(plan: StudyPlan) -> Iterator[Seen]:
 
 def _seed_of_study(study: RecordedStudy) -> Iterator[Seen]:
     for panel in study.panels:
-        most = max(len(point.seeds) for points in panel.arms.values() for point in points)
+        most = max(len(point.seeds) for arm in panel.arms for point in arm.points)
         if most == 1:
             yield Seen(
                 "warning",
@@ -55,13 +55,12 @@ def _seed_of_folder(folder: Folder) -> Iterator[Seen]:
 
 def _chain_of_study(study: RecordedStudy) -> Iterator[Seen]:
     for panel in study.panels:
-        for arm, points in panel.arms.items():
-            for point in points:
-                count = sum(run["status"] == "diverged" for run in point.runs)
-                if count == 1 and len(point.seeds) < 5:
+        for arm in panel.arms:
+            for point in arm.points:
+                if point.count("diverged") == 1 and len(point.seeds) < 5:
                     yield Seen(
                         "warning" if len(point.seeds) == 1 else "note",
-                        f"{panel.title}, {arm} {point.label}".rstrip(),
+                        f"{panel.title}, {arm.name} {point.label}".rstrip(),
                         "that it is unstable there rests on one run",
                         f"1 of {len(point.seeds)} runs diverged",
                     )

@@ -31,8 +31,8 @@ def _tuning_of_study(study: RecordedStudy) -> Iterator[Seen]:
         yield from _unequal_budgets(
             panel.title,
             {
-                arm: sum(any(axis.startswith(TUNED) for axis in p.axes) for p in points)
-                for arm, points in panel.arms.items()
+                arm.name: sum(any(axis.startswith(TUNED) for axis in p.axes) for p in arm.points)
+                for arm in panel.arms
             },
         )
 
@@ -54,9 +54,9 @@ def _seeds_of_study(study: RecordedStudy) -> Iterator[Seen]:
         yield from _unequal_seeds(
             panel.title,
             {
-                f"{arm} {point.label}".rstrip(): frozenset(map(str, point.seeds))
-                for arm, points in panel.arms.items()
-                for point in points
+                f"{arm.name} {point.label}".rstrip(): frozenset(map(str, point.seeds))
+                for arm in panel.arms
+                for point in arm.points
             },
         )
 

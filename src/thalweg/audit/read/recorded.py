@@ -1,66 +1,19 @@
 """A study of this program, as it lies in the store."""
 
-import json
-import math
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from thalweg.audit.read.tensors import Named
 from thalweg.errors import InputError
 from thalweg.spec import RunSpec
 from thalweg.store import Store, StudyResults
-from thalweg.store.assemble import read_results
 from thalweg.store.run_directory import COMPLETE, RunDirectory
 from thalweg.study import StudyPlan, build_study
-from thalweg.study.statistics import best_point
-
-Run = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Point:
-    """A grid point of an arm: its runs, one a seed."""
-
-    label: str
-    axes: dict[str, Any]
-    runs: tuple[Run, ...]
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Of the runs that came to an end, in figures or in divergence."""
-        return tuple(sorted(run["seed"] for run in self.runs if run["status"] in COMPLETE))
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The arms that share a task and a model, comparable with each other.
-
-    Attributes:
-        title: Task and model.
-        metric: By which grid points are chosen here.
-        arms: Grid points by arm.
-    """
-
-    title: str
-    metric: str
-    arms: dict[str, tuple[Point, ...]]
-
-    @property
-    def higher_is_better(self) -> bool:
-        return self.metric.endswith("accuracy")
-
-    def selected(self, arm: str) -> Point | None:
-        """Return the best point of an arm; None where it has no finite result."""
-        points = self.arms[arm]
-        best = best_point(matrix(points, self.metric), self.higher_is_better)
-        return None if best is None else points[best]
+from thalweg.study.panels import Panel, Run, panels
 
 
 @dataclass(frozen=True)
@@ -74,15 +27,6 @@ class RecordedStudy:
 
     store: Store
     results: StudyResults
-
-    @classmethod
-    def read(cls, store: Store, name: str) -> "RecordedStudy":
-        """Read a study.
-
-        Raises:
-            InputError: The store holds no such study.
-        """
-        return cls(store, read_results(store, name))
 
     @cached_property
     def complete(self) -> list[Run]:
@@ -123,54 +67,12 @@ class RecordedStudy:
     @cached_property
     def panels(self) -> list[Panel]:
         """The runs by task and model, arm and grid point."""
-        grouped: dict[str, list[Run]] = {}
-        for run in self.results.runs.to_dicts():
-            grouped.setdefault(f"{run['task']}, {run['model']}", []).append(run)
-        return [_panel(title, runs, self.results.selection) for title, runs in grouped.items()]
+        return panels(self.results)
 
 
 def final_weights(run: RunDirectory) -> Named:
     """Return the weights, and other tensors, that a run ended with."""
     return load_file(run.path / "final.safetensors")
-
-
-def seed_value(run: Run, metric: str) -> float:
-    """Return a run's figure: the worst there is if it diverged, NaN if it has none."""
-    worst = -math.inf if metric.endswith("accuracy") else math.inf
-    if run["status"] == "diverged":
-        return worst
-    if run["status"] != "done" or run[metric] is None:
-        return math.nan
-    return float(run[metric]) if math.isfinite(run[metric]) else worst
-
-
-def matrix(points: Sequence[Point], metric: str) -> NDArray[np.float64]:
-    """Return points × seeds; see `seed_value`. A column is the same seed at every point."""
-    seeds = sorted({run["seed"] for point in points for run in point.runs})
-    found = np.full((len(points), len(seeds)), math.nan)
-    for row, point in enumerate(points):
-        for run in point.runs:
-            found[row, seeds.index(run["seed"])] = seed_value(run, metric)
-    return found
-
-
-def _panel(title: str, runs: list[Run], selection: str) -> Panel:
-    known = [name for name in runs[0] if any(run[name] is not None for run in runs)]
-    kind = selection.partition("_")[2]
-    other = "loss" if kind == "accuracy" else "accuracy"
-    order = [f"{split}_{k}" for split in ("validation", "test") for k in (kind, other)]
-    metric = next((name for name in order if name in known), selection)
-    arms: dict[str, dict[str, list[Run]]] = {}
-    for run in runs:
-        arms.setdefault(run["arm"], {}).setdefault(run["point"], []).append(run)
-    points = {
-        arm: tuple(
-            Point(label, dict(json.loads(members[0]["axes"] or "{}")), tuple(members))
-            for label, members in by_point.items()
-        )
-        for arm, by_point in arms.items()
-    }
-    return Panel(title, metric, points)
 
 
 def _without_code(table: dict[str, Any]) -> dict[str, Any]:

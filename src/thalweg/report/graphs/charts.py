@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from thalweg.measure.graphs import Graph, mask_graphs
+from thalweg.report.arm_style import arm_style
 from thalweg.report.by_layer import GRAPHS, Figures, arm_figures
 from thalweg.report.charts import Chart, Style
 from thalweg.report.graphs.clustering import clustering_charts
@@ -16,11 +17,11 @@ from thalweg.report.graphs.masks import evolution_chart, mask_chart
 from thalweg.report.graphs.scores import score_charts
 from thalweg.report.graphs.subjects import MOST_ARMS, Masked, Measured, Place, chosen_note
 from thalweg.report.levels import levels
-from thalweg.report.panels import Panel, Run
 from thalweg.report.rounds import Pruning, prunings
 from thalweg.sparsity import load_masks
 from thalweg.sparsity.masks import Masks
 from thalweg.store.results import StudyResults
+from thalweg.study.panels import Panel, Run
 
 
 def graph_charts(results: StudyResults, panel: Panel) -> list[Chart]:
@@ -35,7 +36,7 @@ def graph_charts(results: StudyResults, panel: Panel) -> list[Chart]:
     charts: list[Chart] = []
     for label in labels:
         found = [
-            Measured(arm.name, arm.style, own)
+            Measured(arm.name, arm_style(arm), own)
             for arm in panel.arms
             if (own := arm_figures(results, label, arm))
         ]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Axis, Chart, Facet, name_ticks, value_axis
 from thalweg.report.formats import clipped
 from thalweg.report.graphs.lines import mean_line
@@ -31,7 +32,9 @@ def density_chart(found: Sequence[Pruning], place: Place) -> list[Chart]:
         for each, rounds in arms:
             values = [[100 * v for v in _densities(r).get(name, ())] for r in rounds]
             x = [float(r.number) for r in rounds]
-            lines.append(mean_line(each.arm.name, each.arm.style, x, values, 0.0, markers=True))
+            lines.append(
+                mean_line(each.arm.name, arm_style(each.arm), x, values, 0.0, markers=True)
+            )
             if (end := lines[-1].y[-1]) is not None:
                 words.append(f"{each.arm.name} {name} {kept_text(end / 100)}")
         axis, drawn = value_axis("", lines)

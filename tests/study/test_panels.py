@@ -3,14 +3,14 @@ import math
 import numpy as np
 import pytest
 
-from thalweg.report.panels import matrix, panels
+from thalweg.study.panels import matrix, panels
 
 
 def test_one_panel_a_task_with_the_arms_in_order(classification):
     first, second = panels(classification)
     assert (first.title, second.title) == ("digits, mlp", "fashion-mnist, mlp")
     assert [arm.name for arm in first.arms] == ["adam", "sgd", "sgd-nesterov"]
-    assert [arm.style for arm in first.arms] == [arm.style for arm in second.arms]
+    assert [arm.number for arm in first.arms] == [arm.number for arm in second.arms] == [0, 1, 2]
 
 
 def test_points_are_selected_by_validation(classification):
@@ -44,7 +44,7 @@ def test_a_diverged_run_is_the_worst_and_a_failed_one_nothing(classification):
     sgd, nesterov = panel.arms[1].points[-1], panel.arms[2].points[-1]
     assert sgd.values("test_accuracy")[:2] == [-math.inf] * 2
     assert sgd.values("test_loss")[:2] == [math.inf] * 2
-    assert len(nesterov.values("test_accuracy")) == 2 and nesterov.seeds == 2
+    assert len(nesterov.values("test_accuracy")) == 2 and nesterov.seeds == (0, 2)
     found = matrix([sgd, nesterov], "test_loss")
     assert found.shape == (2, 3)
     assert np.isnan(found[1, 1]) and np.isposinf(found[0, :2]).all()

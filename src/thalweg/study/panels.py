@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.report.charts import Style
-from thalweg.report.formats import is_accuracy
 from thalweg.store.results import RUNS, StudyResults
+from thalweg.store.run_directory import COMPLETE
+from thalweg.study.metrics import is_accuracy
 from thalweg.study.statistics import best_point
 
 Run = dict[str, Any]
@@ -44,21 +44,21 @@ class Point:
         return sum(run["status"] == status for run in self.runs)
 
     @property
-    def seeds(self) -> int:
-        """Runs that came to an end, in figures or in divergence."""
-        return self.count("done") + self.count("diverged")
+    def seeds(self) -> tuple[int, ...]:
+        """Of the runs that came to an end, in figures or in divergence."""
+        return tuple(run["seed"] for run in self.runs if run["status"] in COMPLETE)
 
 
 @dataclass(frozen=True)
 class Arm:
     """An arm in one panel.
 
-    ``selected`` is the best point by the panel's metric, None where every run diverged or has no
-    result.
+    ``number`` counts the arms of the study from 0 on, the same in all panels. ``selected`` is the
+    best point by the panel's metric, None where every run diverged or has no result.
     """
 
     name: str
-    style: Style
+    number: int
     optimizer: str
     points: tuple[Point, ...]
     selected: Point | None
@@ -110,20 +110,17 @@ def matrix(points: Iterable[Point], metric: str) -> NDArray[np.float64]:
 
 
 def panels(results: StudyResults) -> list[Panel]:
-    """Group the runs and choose each arm's point in each panel by the selection metric.
-
-    An arm has the same style in all panels.
-    """
+    """Group the runs and choose each arm's point in each panel by the selection metric."""
     search = results.provenance.get("search") or {}
     searched = search.get("method", "grid") != "grid"
     runs = results.runs.to_dicts()
-    names = list(dict.fromkeys(run["arm"] for run in runs))
-    styles = {name: Style(i, i) for i, name in enumerate(names)}
+    names = dict.fromkeys(run["arm"] for run in runs)
+    numbers = {name: number for number, name in enumerate(names)}
     grouped: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         grouped.setdefault((run["task"], run["model"]), []).append(run)
     return [
-        _panel(task, model, members, results.selection, styles, searched)
+        _panel(task, model, members, results.selection, numbers, searched)
         for (task, model), members in grouped.items()
     ]
 
@@ -140,7 +137,7 @@ def _panel(
     model: str,
     runs: list[Run],
     selection: str,
-    styles: dict[str, Style],
+    numbers: dict[str, int],
     searched: bool,
 ) -> Panel:
     metrics = frozenset(
@@ -163,7 +160,7 @@ def _panel(
         arms.append(
             Arm(
                 name,
-                styles[name],
+                numbers[name],
                 ", ".join(o for o in optimizers if o),
                 points,
                 None if index is None else points[index],
