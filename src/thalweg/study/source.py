@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import InputError
-from thalweg.spec.run import IMPORTED
 from thalweg.validation import unknown
 
 Table = dict[str, Any]
@@ -77,8 +76,6 @@ def effective(
     Raises:
         InputError: An unknown preset or section, or an override that is not KEY=VALUE.
     """
-    if IMPORTED in table:
-        raise InputError(imported_sentence(table.get("study", {}).get("name", "")))
     for key in table:
         if key not in SECTIONS:
             raise InputError(unknown("key", key, SECTIONS))
@@ -133,14 +130,6 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
         else:
             result[key] = value
     return result
-
-
-def imported_sentence(name: str) -> str:
-    """Return why a study that was imported is not run."""
-    return (
-        f"study {name!r}: was imported from files of another program, so nothing can train it; it "
-        "can be shown, queried, measured, audited, compared and reported"
-    )
 
 
 def _override(table: Table, text: str) -> Table:
