@@ -33,16 +33,27 @@ function describe(container) {
 }
 drawNext();
 
-// Drawings keep their size in pixels, so they are fitted to the width of an A4 or Letter sheet; and
-// what is folded away would not be printed.
-function fit(width) {
-  document.querySelectorAll("[data-chart]").forEach((element) => {
-    element.style.width = width;
-    Plotly.Plots.resize(element);
-  });
-}
+// Drawings keep their size in pixels, so they are fitted to the width of an A4 or Letter sheet, at
+// once, as the sheet does not wait; and what is folded away would not be printed.
+const SHEET = 660;
+let folded = [];
+
 addEventListener("beforeprint", () => {
-  document.querySelectorAll("details").forEach((element) => (element.open = true));
-  fit("680px");
+  folded = [...document.querySelectorAll("details:not([open])")];
+  folded.forEach((element) => (element.open = true));
+  drawings().forEach((element) => {
+    element.style.width = `${SHEET}px`;
+    Plotly.relayout(element, { width: SHEET });
+  });
 });
-addEventListener("afterprint", () => fit(""));
+addEventListener("afterprint", () => {
+  folded.forEach((element) => (element.open = false));
+  drawings().forEach((element) => {
+    element.style.width = "";
+    Plotly.relayout(element, { width: null, autosize: true });
+  });
+});
+
+function drawings() {
+  return [...document.querySelectorAll("[data-chart]")].filter((element) => element.layout);
+}
