@@ -8,6 +8,10 @@ own:
 - skewed: exponential, of scale 1 in one arm and ½ in the other;
 - heavy-tailed: Student's t with 3 degrees of freedom;
 - tied: normal figures rounded to whole numbers, so that a third of the pairs are equal.
+
+Where figures are costs of a target, a run costs the exponential of such a figure. For the band of a
+Kaplan–Meier curve each run has a budget of its own, which a quarter of them would exceed; for the
+median all have the one budget that four fifths keep to.
 """
 
 import argparse
@@ -23,6 +27,7 @@ from thalweg.study.comparison import (
     deviation_interval,
     holm,
     interquartile_mean,
+    kaplan_meier,
     looks,
     nominal_levels,
     performance_profile,
@@ -30,6 +35,7 @@ from thalweg.study.comparison import (
     resolve_all,
     sign_flip_p,
 )
+from thalweg.study.targets import cost_to_reach
 
 Figures = NDArray[np.float64]
 
@@ -38,6 +44,9 @@ RESAMPLES = 1000
 """Bootstrap resamples a study; the package takes five times as many."""
 
 ARMS = 4
+
+LONGER = 1.5
+"""How far the figure of a run's budget lies above those of the costs, on average."""
 
 
 def normal(stream: np.random.Generator, shape: tuple[int, ...]) -> Figures:
@@ -79,6 +88,8 @@ class Truth:
     better: float
     share: float
     deviation: float
+    quartile: float
+    most: float
 
 
 def truth(name: str) -> Truth:
@@ -93,6 +104,8 @@ def truth(name: str) -> Truth:
         float(np.mean(x > other) + np.mean(x == other) / 2),
         float(np.mean(x > middle)),
         float((x - y).std()),
+        float(np.quantile(x, 0.25)),
+        float(np.mean(x > np.quantile(x, 0.25))),
     )
 
 
@@ -143,6 +156,43 @@ def fixed(name: str, n: int, studies: int, seed: int) -> dict[str, float]:
     }
 
 
+def reaching(name: str, n: int, studies: int, seed: int) -> dict[str, float]:
+    """Return coverages of what is told of costs to reach a target, at n seeds."""
+    true = truth(name)
+    figures = DATA[name](np.random.default_rng(seed), (studies, 2, n))
+    x, other = figures[:, 0], np.roll(figures[:, 1], 1, axis=0)  # of another study's seeds
+    budgets = other + LONGER
+    places = {"median": (true.median, true.share), "lower quartile": (true.quartile, true.most)}
+    held: dict[str, list[bool]] = {name: [] for name in places}
+    for row, budget in zip(x, budgets, strict=True):
+        curve = kaplan_meier(np.exp(np.minimum(row, budget)), row <= budget)
+        low, high = curve.band()
+        for place, (figure, share) in places.items():
+            at = int(np.searchsorted(curve.costs, np.exp(figure), side="right"))
+            held[place].append(bool(low[at] <= share <= high[at]))
+    most = float(np.quantile(x, 0.8))
+    medians = [
+        cost_to_reach(np.exp(np.minimum(row, most)), row <= most, resamples=RESAMPLES) for row in x
+    ]
+    middle = np.exp(true.median)
+    return {
+        **{
+            f"Kaplan–Meier band at the {place} of the costs": float(np.mean(found))
+            for place, found in held.items()
+        },
+        "median cost, or what it exceeds": float(
+            np.mean(
+                [
+                    m.at_least <= middle
+                    if m.low is None or m.high is None
+                    else m.low <= middle <= m.high
+                    for m in medians
+                ]
+            )
+        ),
+    }
+
+
 def sequential(name: str, most: int, studies: int, seed: int) -> dict[str, float]:
     """Return coverage and error of studies that add seeds until they are resolved."""
     counts = looks(0, most)
@@ -171,7 +221,9 @@ def table(studies: int, sizes: tuple[int, ...] = (5, 10, 30)) -> Iterator[str]:
     yield "|---" * (2 + len(sizes)) + "|"
     for name in DATA:
         columns = [
-            fixed(name, n, studies, seed=n) | sequential(name, n, studies, seed=100 + n)
+            fixed(name, n, studies, seed=n)
+            | reaching(name, n, studies, seed=n)
+            | sequential(name, n, studies, seed=100 + n)
             for n in sizes
         ]
         for figure in columns[0]:
