@@ -105,6 +105,18 @@ def test_the_audit_names_the_arms_that_the_page_names(builder, more, named):
     assert re.findall(r"[:;] (\w+) \(", seen.evidence) == named
 
 
+def test_the_audit_of_a_sequential_study_tells_no_p(study):
+    results = study("adam", "sam")
+    results.provenance["sequential"] = {"looks": [5], "max_seeds": 20, "metric": "", "stop": ""}
+    check = CHECKS["ranking-inside-error"].of_study
+    assert check is not None
+    (seen,) = check(RecordedStudy(cast(Store, None), results))
+    listed = re.fullmatch(r"(.*): adam \((\S+), (\S+) to (\S+)\)", seen.evidence)
+    assert listed is not None and " p " not in listed[1]
+    mean, low, high = (float(listed[i]) for i in (2, 3, 4))
+    assert mean == pytest.approx(0.0005, abs=1e-6) and low < 0 < mean < high
+
+
 def test_what_an_audit_found_is_on_the_page(study, tmp_path: Path):
     finding = Finding(
         *("grid-edge", "warning", "arm <b>sgd</b>", "the best value may lie beyond the grid"),

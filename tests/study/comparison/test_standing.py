@@ -1,0 +1,44 @@
+"""How the best arm of a panel stands."""
+
+import pytest
+from tests.report.conftest import Builder
+
+from thalweg.study.comparison.standing import standing
+from thalweg.study.panels import panels
+
+WAVE = (0.001, -0.002, 0.0, 0.002, -0.001)
+
+
+def test_best_by_validation_compared_in_test_accuracy():
+    made = Builder()
+    for seed, noise in enumerate(WAVE):
+        made.run("chosen", seed, {}, quality=0.90 + 2 * noise)
+        made.run("level", seed, {}, quality=0.90 - noise)
+        made.run("ahead", seed, {}, quality=0.95 + noise)
+    for run in made.runs:
+        run["validation_accuracy"] = 0.99 if run["arm"] == "chosen" else 0.5
+    results = made.results()
+    (panel,) = panels(results)
+    found = standing(results, panel)
+    assert found is not None
+    assert (found.metric, found.best, len(found.pairs)) == ("test_accuracy", "chosen", 3)
+    assert [*found.rivals] == ["level", "ahead"] and [*found.unresolved] == ["level"]
+    assert found.rivals["ahead"].mean == pytest.approx(-0.05)
+
+
+def test_test_loss_where_there_is_no_accuracy(regression):
+    (panel,) = panels(regression)
+    found = standing(regression, panel)
+    assert found is not None and found.metric == "test_loss"
+    (pair,) = found.rivals.values()
+    assert not pair.runs.higher_is_better and pair.mean is not None
+
+
+def test_nothing_to_compare(all_diverged):
+    (panel,) = panels(all_diverged)
+    assert standing(all_diverged, panel) is None
+    made = Builder()
+    made.run("alone", 0, {}, quality=0.9)
+    made.run("elsewhere", 1, {}, quality=0.9)  # no seed in common
+    results = made.results()
+    assert standing(results, panels(results)[0]) is None
