@@ -7,7 +7,7 @@ import pytest
 from thalweg.errors import InputError
 from thalweg.report.comparisons import compare_arms
 from thalweg.report.power import power_of
-from thalweg.report.time_to_target import cost_rows, reach_target, target_value
+from thalweg.report.time_to_target import cost_rows, reach_target
 
 
 def swing(n: int, mean: float, deviation: float) -> list[float]:
@@ -182,7 +182,9 @@ def test_cost_to_reach_a_median(builder):
         made.run("slow", seed, {}, quality=0.91)
         made.run("torn", seed, {}, quality=0.97, status="done" if seed else "diverged")
     results = made.results()
-    assert target_value(results, "test_accuracy", "slow") == pytest.approx(0.91)
+    verdicts, _ = reach_target(results, ["fast", "torn"], None, "slow")  # an arm not asked for
+    assert "91\N{NO-BREAK SPACE}% test accuracy (the median of slow)" in verdicts[0]
+    assert verdicts == reach_target(results, ["fast", "torn"], None, "median:slow")[0]
     verdicts, costs = reach_target(results, ["fast", "slow", "torn"], "test_accuracy", 0.9)
     assert "fast reaches 90" in verdicts[0]
     epochs = {cost.arm: cost for cost in costs if cost.unit == "epochs"}
@@ -192,4 +194,4 @@ def test_cost_to_reach_a_median(builder):
     assert {row["unit"] for row in cost_rows(costs)} >= {"epochs", "steps", "seconds"}
     for target in (1.5, "quick"):
         with pytest.raises(InputError, match="--target"):
-            target_value(results, "test_accuracy", target)
+            reach_target(results, [], "test_accuracy", target)

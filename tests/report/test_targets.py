@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from scipy.stats import binomtest
 
 from thalweg.report.figures import sections
 from thalweg.report.summary import summary, verdicts
@@ -107,25 +108,92 @@ def test_page_texts(study):
         "reach-comparisons",
     ]
     cells = {row[2]: row[4:] for row in tables[0].rows}
-    assert cells["fast"] == ("4 of 4", "2 [2, 2]", "40 [40, 40]", "1 [1, 1] G", "0.4 [0.4, 0.4] s")
-    assert cells["weak"] == ("0 of 4", "> 6", "> 120", "> 3.1 G", "> 1.2 s")
-    assert cells["wild"] == ("0 of 4", *["never"] * 4)
-    assert cells["gone"] == ("0 of 0", *["—"] * 4)
+    steps = "40 [40, 40]"  # as many as gradient evaluations
+    assert cells["fast"] == ("4 of 4", "2 [2, 2]", steps, steps, "1 [1, 1] G", "0.4 [0.4, 0.4] s")
+    assert cells["weak"] == ("0 of 4", "> 6", "> 120", "> 120", "> 3.1 G", "> 1.2 s")
+    assert cells["wild"] == ("0 of 4, 4 diverged", *["never"] * 5)
+    assert cells["torn"][:2] == ("2 of 4, 2 diverged", "never")
+    assert cells["gone"] == ("0 of 0", *["—"] * 5)
     pairs = {row[3:5]: row[5:] for row in tables[2].rows}
     assert pairs["fast", "slow"][:2] == ("−20 gradient evaluations", "4")
     assert pairs["fast", "weak"] == ("—", "0", "0.029", "0.26", "not resolved")
 
 
-def test_chart_is_the_distribution_of_the_cost(study):
+def test_chart_is_the_distribution_of_the_cost_in_every_unit(study):
     (chart,) = target_charts(target_reaches(study, panels(study)))
-    lines = {line.label: line for line in chart.layers}
+    facets = {facet.title: facet for facet in chart.facets}
+    assert list(facets) == ["Epochs", "Steps", "Gradient evaluations", "Seconds"]
+    lines = {line.label: line for line in facets["Gradient evaluations"].layers}
     assert set(lines) == {"fast", "slow", "weak", "torn"}  # wild and gone have spent nothing known
-    end = chart.x.limits[1]
+    end = facets["Gradient evaluations"].x.limits[1]
     assert list(zip(lines["slow"].x, lines["slow"].y, strict=True)) == [
         *[(0, 0), (60, 0), (60, 75), (80, 75), (80, 100), (end, 100)]
     ]
     assert (lines["weak"].x, lines["weak"].y) == ([0, 120], [0, 0])
+    assert (lines["torn"].x[-1], lines["torn"].y[-1]) == (end, 50)  # the others diverged
+    for line in lines.values():  # Wilson's interval of four runs
+        ends = [binomtest(round(y / 25), 4).proportion_ci(method="wilson") for y in line.y]
+        assert line.low == pytest.approx([100 * each.low for each in ends])
+        assert line.high == pytest.approx([100 * each.high for each in ends])
+    epochs = {line.label: line for line in facets["Epochs"].layers}
+    assert epochs["slow"].x[1:5] == [3, 3, 4, 4]
     assert "fast: 4 of 4; slow: 4 of 4; weak: 0 of 4" in chart.description
+
+
+def test_profile_of_several_targets(study):
+    study.targets["test_accuracy"] += [0.93, 0.6]
+    *charts, profile = target_charts(target_reaches(study, panels(study)))
+    assert len(charts) == 3 and profile.name == "reach-profile"
+    lines = {line.label: line for line in profile.layers}
+    assert set(lines) == {"fast", "slow", "weak", "torn", "wild"}
+    assert profile.x.limits[0] == 1 and "3 targets" in profile.title  # nobody's loss is 1e-9
+    assert lines["fast"].y == [100] * len(lines["fast"].y)
+    # slow needs 60 instead of 40 to 0.9, misses 0.93, and like fast is past 0.6 after 20.
+    assert lines["slow"].y[0] == pytest.approx(100 / 3)
+    assert lines["slow"].y[-1] == pytest.approx(200 / 3)
+    assert lines["slow"].x[lines["slow"].y.index(lines["slow"].y[-1])] == 1.5
+    assert lines["wild"].y[-1] == 0 and lines["torn"].y[-1] == 0
+    for line in lines.values():
+        assert all(a <= b <= c for a, b, c in zip(line.low, line.y, line.high, strict=True))
+
+
+def test_the_median_of_an_arm_is_a_target(study):
+    study.targets["test_accuracy"][:] = ["median:slow"]
+    (first, _) = target_reaches(study, panels(study))
+    assert first.target == 0.91  # of 0.902 and three times 0.91
+    reached = {arm.arm.name: arm.reached for arm in first.arms}
+    assert reached == {"fast": 4, "slow": 3, "weak": 0, "torn": 2, "wild": 0, "gone": 0}
+    assert f"91{SPACE}% test accuracy (the median of slow)" in first.verdict()
+    table = target_tables([first])[0]
+    assert table.name == "reach-test_accuracy-median-slow"
+    assert table.title == "Cost to reach the median test accuracy of slow"
+    (row,) = target_frame([first]).filter(arm="fast").to_dicts()
+    assert (row["target"], row["median_of"]) == (0.91, "slow")
+    assert target_frame(target_reaches(study, panels(study)))["median_of"].null_count() == 6
+    assert target_charts([first])[0].name == "reach-digits-mlp-test_accuracy-median-slow"
+
+
+def test_a_median_is_of_the_panel_or_of_its_task(builder):
+    made = builder()
+    for seed in range(3):
+        made.run("gd", seed, {}, quality=0.7 + seed / 10)
+        made.run("gd", seed, {}, quality=0.5, model="cnn")
+        made.run("eg", seed, {}, quality=0.95, model="rnn")
+        made.run("eg", seed, {}, quality=0.95, task="letters")
+    results = made.results(targets={"test_accuracy": ["median:gd"]})
+    found = {m.panel.title: m.target for m in target_reaches(results, panels(results))}
+    assert found == pytest.approx({"digits, mlp": 0.8, "digits, cnn": 0.5, "digits, rnn": 0.8})
+    assert not any("sets no target" in text for text in summary(results, panels(results)).warnings)
+
+
+def test_a_median_that_diverged_sets_no_target_and_is_told(study):
+    study.targets["test_accuracy"][:] = ["median:wild", "median:torn", "median:gone"]
+    assert {member.metric for member in target_reaches(study, panels(study))} == {"train_loss"}
+    told = [t for t in summary(study, panels(study)).warnings if "sets no target" in t]
+    assert told == [
+        f"median:{arm} sets no target in test accuracy, as the arm's median run has none."
+        for arm in ("wild", "torn", "gone")
+    ]
 
 
 def test_section_stands_only_where_targets_are(study, single_seed, all_diverged):

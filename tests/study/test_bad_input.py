@@ -76,8 +76,8 @@ CASES = [
         in_section(
             "study",
             f'name = "s"\ntargets.test_accuracy = {text}',
-            f"study.targets.test_accuracy = {shown}: must be a share above 0 and at most 1, or a "
-            "list of different ones (85 % is 0.85)",
+            f"study.targets.test_accuracy = {shown}: must be a share above 0 and at most 1 (85 % "
+            'is 0.85), "median:ARM", or a list of different ones',
         )
         for text, shown in (
             ("61.5", "61.5"),
@@ -87,13 +87,27 @@ CASES = [
             ("true", "True"),
             ("nan", "nan"),
             ('"high"', "'high'"),
+            ('"median:"', "'median:'"),
+            ('["median:a", "median:a"]', "['median:a', 'median:a']"),
         )
     ),
     in_section(
         "study",
         'name = "s"\ntargets.test_loss = -1',
-        "study.targets.test_loss = -1: must be a finite number above 0, or a list of different "
-        "ones",
+        'study.targets.test_loss = -1: must be a finite number above 0, "median:ARM", or a list of '
+        "different ones",
+    ),
+    in_section(
+        "study",
+        'name = "s"\ntargets.train_loss = "median:gd"',
+        "study.targets.train_loss = 'median:gd': must be a finite number above 0, or a list of "
+        "different ones",
+    ),
+    in_section(
+        "study",
+        'name = "s"\ntargets.test_loss = [0.3, "median:sdg"]',
+        "study.targets.test_loss = 'median:sdg': unknown arm 'sdg'; did you mean 'sgd'? (allowed: "
+        "sgd)",
     ),
     in_section("study", 'name = "s"\ntargets = [0.9]', "study.targets = [0.9]: must be a table"),
     in_section(

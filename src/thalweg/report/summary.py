@@ -9,6 +9,7 @@ from thalweg.report.rounds import prunings, round_verdicts
 from thalweg.report.sensitivity import sensitivities
 from thalweg.report.targets import target_reaches
 from thalweg.store.results import StudyResults
+from thalweg.study.median_target import target_figure
 from thalweg.study.panels import Arm, Panel, Point, panels
 from thalweg.study.statistics import mean_interval
 
@@ -184,4 +185,10 @@ def _unrecorded(results: StudyResults, panels: Sequence[Panel]) -> list[str]:
         f"No run has a {metric_name(metric)}, so what its targets cost is unknown."
         for metric in results.targets
         if known and metric not in known
+    ] + [
+        f"{stated} sets no target in {metric_name(metric)}, as the arm's median run has none."
+        for metric, targets in results.targets.items()
+        for stated in targets
+        if metric in known
+        and all(target_figure(stated, metric, panel, panels) is None for panel in panels)
     ]

@@ -1,21 +1,22 @@
-"""The targets of a study on the page: tables, and the share of seeds that have reached each."""
+"""The targets of a study on the page: tables and charts."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from thalweg.report.arm_style import arm_style
-from thalweg.report.charts import Axis, Chart, Line, finite, log_ticks
+from thalweg.report.charts import Chart
+from thalweg.report.cost_profiles import cost_profile_chart
 from thalweg.report.formats import number
+from thalweg.report.reach_curves import reach_chart
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key_columns
 from thalweg.report.targets import (
     SCHEMA,
-    ArmReach,
     TargetReach,
     cost_text,
+    stated_name,
+    stated_text,
     target_frame,
     target_name,
     unit_name,
@@ -26,11 +27,14 @@ LEAD = (
     "What the runs of each arm's selected point had spent at their first evaluation that reached "
     "the target: median over seeds with its 95 % bootstrap interval. A run that never reached it "
     "counts as dearer than all that did, whether it diverged or not; where that is half of the "
-    "seeds or more, “>” stands before what the median exceeds."
+    "seeds or more, “>” stands before what the median exceeds. The lines are Kaplan–Meier curves, "
+    "which know of a run that stopped early only that it had not reached the target by then, with "
+    "the 95 % band of each cost by itself."
 )
 
 _HEADINGS = {
     "epochs": "epochs",
+    "steps": "steps",
     "gradient_evaluations": "gradient evaluations",
     "flops": "FLOPs",
     "seconds": "time",
@@ -53,14 +57,18 @@ _COMPARISON_SCHEMA = {
 
 
 def target_charts(found: Sequence[TargetReach]) -> list[Chart]:
-    """Return one chart a target and panel that some run reached."""
-    return [_chart(member) for member in found if any(arm.reached for arm in member.arms)]
+    """Return one chart a target and panel that some run reached, and the profile of the arms that
+    have several such targets in common.
+    """
+    reached = [member for member in found if any(arm.reached for arm in member.arms)]
+    profile = cost_profile_chart(reached)
+    return [*map(reach_chart, reached), *([profile] if profile else [])]
 
 
 def target_tables(found: Sequence[TargetReach]) -> list[Table]:
     """Return one table a target, and one of all comparisons of two arms."""
-    targets = dict.fromkeys((member.metric, member.target) for member in found)
-    tables = [_table([m for m in found if (m.metric, m.target) == target]) for target in targets]
+    targets = dict.fromkeys((member.metric, member.stated) for member in found)
+    tables = [_table([m for m in found if (m.metric, m.stated) == target]) for target in targets]
     comparisons = _comparisons(found)
     return [*tables, *([comparisons] if comparisons.rows else [])]
 
@@ -71,17 +79,22 @@ def _table(members: Sequence[TargetReach]) -> Table:
     columns = [
         *key_columns(),
         Column("selected point", _point_text, numeric=False),
-        Column("reached", lambda row: f"{row['reached']} of {row['seeds']}"),
+        Column("reached", _reached_text),
         *(_cost_column(unit, heading) for unit, heading in _HEADINGS.items()),
     ]
     return build_table(
-        slug("reach", first.metric, f"{first.target:g}"),
-        f"Cost to reach {first.name}",
+        slug("reach", first.metric, stated_text(first.stated)),
+        f"Cost to reach {stated_name(first.metric, first.stated)}",
         " ".join(f"{member.panel.title}: {member.verdict()}" for member in members),
         records,
         SCHEMA,
         columns,
     )
+
+
+def _reached_text(row: dict[str, Any]) -> str:
+    lost = f", {row['diverged']} diverged" if row["diverged"] else ""
+    return f"{row['reached']} of {row['seeds']}{lost}"
 
 
 def _point_text(row: dict[str, Any]) -> str:
@@ -156,49 +169,3 @@ def _difference_text(row: dict[str, Any]) -> str:
         return "—"
     sign = "−" if value < 0 else "+" if value > 0 else ""
     return f"{sign}{cost_text(unit, abs(value))} {unit_name(unit)}"
-
-
-def _chart(member: TargetReach) -> Chart:
-    unit = member.unit
-    costs = finite(value for arm in member.arms for value in arm.reach.spent[unit])
-    positive = [value for value in costs if value > 0]
-    low, high = min(positive, default=1.0), max(costs, default=1.0)
-    log = high > 30 * low
-    start = low / 2 if log else 0.0
-    end = 1.04 * high
-    words = "; ".join(
-        f"{arm.arm.name}: {arm.reached} of {arm.seeds}" for arm in member.arms if arm.seeds
-    )
-    return Chart(
-        name=slug(
-            "reach", member.panel.task, member.panel.model, member.metric, f"{member.target:g}"
-        ),
-        title=f"Seeds that reached {member.name}: {member.panel.title}",
-        description=f"Share of seeds that have reached {member.name} against "
-        f"{unit_name(unit)} on {member.panel.title}. Reached in the end: {words}.",
-        caption="",
-        x=Axis(
-            unit_name(unit)[0].upper() + unit_name(unit)[1:],
-            log,
-            (start, end),
-            log_ticks((start, end)) if log else None,
-        ),
-        y=Axis("Share of seeds (%)", limits=(-3.0, 103.0)),
-        layers=tuple(
-            _steps(arm, unit, start, end) for arm in member.arms if finite(arm.reach.spent[unit])
-        ),
-    )
-
-
-def _steps(arm: ArmReach, unit: str, start: float, end: float) -> Line:
-    """The empirical distribution of the cost, drawn as far as it is known."""
-    spent = arm.reach.spent[unit]
-    costs, counts = np.unique(spent[arm.reach.reached], return_counts=True)
-    x, y = [start], [0.0]
-    for cost, share in zip(costs, 100 * counts.cumsum() / arm.seeds, strict=True):
-        x += [max(float(cost), start)] * 2
-        y += [y[-1], float(share)]
-    x.append(end if arm.reached == arm.seeds else max(finite(spent)))
-    y.append(y[-1])
-    nothing = [None] * len(x)
-    return Line(arm.arm.name, arm_style(arm.arm), x, y, nothing, nothing)

@@ -10,8 +10,10 @@ import polars as pl
 from thalweg.report.formats import count, duration, metric_name, number, plural
 from thalweg.report.table import KEY_SCHEMA, key
 from thalweg.store.results import StudyResults
+from thalweg.study.median_target import target_figure
 from thalweg.study.metrics import is_accuracy
 from thalweg.study.panels import Arm, Panel, Run, panels
+from thalweg.study.target_options import Target, median_arm
 from thalweg.study.targets import (
     UNITS,
     Comparison,
@@ -28,6 +30,7 @@ SCHEMA = {
     "point": pl.String,
     "metric": pl.String,
     "target": pl.Float64,
+    "median_of": pl.String,
     "seeds": pl.Int64,
     "reached": pl.Int64,
     "diverged": pl.Int64,
@@ -39,6 +42,7 @@ SCHEMA = {
 }
 """Columns of the frame of targets, one row a panel, target and arm, at the arm's selected point.
 
+``median_of`` is the arm whose median run sets the target, null where it was given.
 ``reached`` of ``seeds`` runs reached the target; ``diverged`` runs count as never reaching it. An
 arm of which every run diverged has no selected point; its first stands for it. The figures by unit
 are those of `thalweg.study.targets.CostToReach`.
@@ -72,6 +76,7 @@ class TargetReach:
         panel: The panel.
         metric: A column of the ``metrics`` frame.
         target: The figure to reach.
+        stated: The same as the study states it, ``median:ARM`` where an arm sets it.
         arms: In the order of the panel.
         unit: The unit in which the arms are compared, see `comparison_unit`.
         comparisons: All pairs of arms of which a run reached the target.
@@ -80,13 +85,19 @@ class TargetReach:
     panel: Panel
     metric: str
     target: float
+    stated: Target
     arms: tuple[ArmReach, ...]
     unit: str
     comparisons: tuple[Comparison, ...]
 
     @property
     def name(self) -> str:
-        return target_name(self.metric, self.target)
+        named = target_name(self.metric, self.target)
+        return f"{named} (the median of {self.median_of})" if self.median_of else named
+
+    @property
+    def median_of(self) -> str:
+        return median_arm(self.stated)
 
     @property
     def cheapest(self) -> ArmReach | None:
@@ -128,14 +139,24 @@ class TargetReach:
         return f"{found}."
 
 
-def target_reaches(results: StudyResults, grouped: Sequence[Panel]) -> list[TargetReach]:
-    """Return every target of the study in every panel that has its metric."""
+def target_reaches(
+    results: StudyResults, grouped: Sequence[Panel], every: Sequence[Panel] = ()
+) -> list[TargetReach]:
+    """Return every target of the study in every panel that has its metric and, where an arm sets
+    it, that arm's median.
+
+    Args:
+        results: The study's results.
+        grouped: The panels.
+        every: All panels with all arms, where `grouped` are some.
+    """
     return [
-        _target_reach(results, panel, metric, target)
+        _target_reach(results, panel, metric, figure, target)
         for metric, targets in results.targets.items()
         for target in targets
         for panel in grouped
         if metric in panel.metrics
+        if (figure := target_figure(target, metric, panel, every or grouped)) is not None
     ]
 
 
@@ -147,6 +168,7 @@ def target_frame(found: Sequence[TargetReach]) -> pl.DataFrame:
             "point": arm.arm.selected.label if arm.arm.selected else None,
             "metric": member.metric,
             "target": member.target,
+            "median_of": member.median_of or None,
             "seeds": arm.seeds,
             "reached": arm.reached,
             "diverged": int(np.isinf(arm.reach.spent["epochs"]).sum()),
@@ -170,6 +192,7 @@ def target_records(results: StudyResults) -> list[dict[str, Any]]:
             "model": member.panel.model,
             "metric": member.metric,
             "target": member.target,
+            "median_of": member.median_of or None,
             "arms": [
                 {
                     "arm": arm.arm.name,
@@ -208,6 +231,20 @@ def target_name(metric: str, target: float) -> str:
     return f"a {metric_name(metric)} of {target:.6g}"
 
 
+def stated_name(metric: str, stated: Target) -> str:
+    """Return a target as the study states it: ``85 % test accuracy``, or ``the median test accuracy
+    of gd``, which is another figure in every panel.
+    """
+    if isinstance(stated, str):
+        return f"the median {metric_name(metric)} of {median_arm(stated)}"
+    return target_name(metric, stated)
+
+
+def stated_text(stated: Target) -> str:
+    """Return a target as a part of a file's name."""
+    return stated if isinstance(stated, str) else f"{stated:g}"
+
+
 def unit_name(unit: str) -> str:
     """Return the name of a unit of cost in a sentence."""
     return "FLOPs" if unit == "flops" else unit.replace("_", " ")
@@ -220,7 +257,9 @@ def cost_text(unit: str, value: float | None) -> str:
     return number(value) if unit == "epochs" else count(value)
 
 
-def _target_reach(results: StudyResults, panel: Panel, metric: str, target: float) -> TargetReach:
+def _target_reach(
+    results: StudyResults, panel: Panel, metric: str, target: float, stated: Target
+) -> TargetReach:
     arms = []
     runs: list[Run] = []
     for arm in panel.arms:
@@ -231,4 +270,4 @@ def _target_reach(results: StudyResults, panel: Panel, metric: str, target: floa
         runs += point.runs if point else ()
     unit = comparison_unit([member.reach for member in arms], runs)
     compared = compare({member.arm.name: member.reach for member in arms}, unit)
-    return TargetReach(panel, metric, target, tuple(arms), unit, tuple(compared))
+    return TargetReach(panel, metric, target, stated, tuple(arms), unit, tuple(compared))

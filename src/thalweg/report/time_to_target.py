@@ -1,6 +1,5 @@
 """What it costs the arms to reach a target, with the runs that never do."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,8 +12,7 @@ from thalweg.store.results import StudyResults
 from thalweg.study.comparison import kaplan_meier
 from thalweg.study.comparison.arms import known_metric
 from thalweg.study.panels import panels
-from thalweg.study.statistics import median
-from thalweg.study.target_options import Targets
+from thalweg.study.target_options import MEDIAN, Targets, median_arm
 from thalweg.validation import unknown, validate
 
 SHOWN = ("epochs", "steps", "gradient_evaluations", "seconds")
@@ -50,36 +48,6 @@ class ArmCost:
     until: float
 
 
-def target_value(results: StudyResults, metric: str | None, target: float | str) -> float:
-    """Return a target: a figure, or the median of an arm's runs.
-
-    A target that the best run sets is one that reruns miss; the median is one that half of them
-    reach. Arms other than the one that sets it are compared fairly, that one against itself is not.
-
-    Args:
-        results: The study's results.
-        metric: As for `compare_arms`.
-        target: The figure, an accuracy in (0, 1], or the arm's name.
-
-    Raises:
-        InputError: It is neither, or the arm's median run diverged.
-    """
-    grouped = panels(results)
-    metric = known_metric(results, grouped, metric)
-    if not isinstance(target, str):
-        validate(Targets, {metric: target}, "--target")
-        return float(target)
-    arms = {arm.name: arm for panel in grouped for arm in panel.arms}
-    if target not in arms:
-        raise InputError(f"--target: {unknown('arm', target, arms)}, or give a figure")
-    point = arms[target].selected
-    values = point.values(metric) if point else []
-    found = median(values) if values else math.inf
-    if not math.isfinite(found):
-        raise InputError(f"--target {target!r}: its median run has no {metric}; give a figure")
-    return found
-
-
 def reach_target(
     results: StudyResults, names: Sequence[str], metric: str | None, target: float | str
 ) -> tuple[list[str], list[ArmCost]]:
@@ -89,19 +57,26 @@ def reach_target(
         results: The study's results.
         names: Arms; all if none are named.
         metric: As for `compare_arms`.
-        target: See `target_value`.
+        target: A figure, or the name of an arm whose median run sets it. The other arms are then
+            compared fairly, that one against itself is not.
 
     Raises:
-        InputError: As `target_value`.
+        InputError: The target is neither, or the arm's median run has no figure.
     """
     grouped = panels(results)
     metric = known_metric(results, grouped, metric)
-    value = target_value(results, metric, target)
+    stated = f"{MEDIAN}{target.removeprefix(MEDIAN)}" if isinstance(target, str) else target
+    validate(Targets, {metric: stated}, "--target")
+    arms = dict.fromkeys(arm.name for panel in grouped for arm in panel.arms)
+    if median_arm(stated) not in ("", *arms):
+        raise InputError(f"--target: {unknown('arm', median_arm(stated), arms)}, or give a figure")
     kept = [
         replace(panel, arms=tuple(arm for arm in panel.arms if not names or arm.name in names))
         for panel in grouped
     ]
-    found = target_reaches(replace(results, targets={metric: [value]}), kept)
+    found = target_reaches(replace(results, targets={metric: [stated]}), kept, grouped)
+    if not found:
+        raise InputError(f"--target {target!r}: its median run has no {metric}; give a figure")
     verdicts = [f"{member.panel.title}: {member.verdict()}" for member in found]
     return verdicts, [cost for member in found for unit in SHOWN for cost in _costs(member, unit)]
 

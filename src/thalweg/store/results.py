@@ -172,7 +172,8 @@ class StudyResults:
             source), "versions", "machine", "started" and "finished" (ISO 8601), "warnings";
             "sequential" tells how seeds were added look by look ("max_seeds", "metric", "looks",
             "stop"), None where all were planned.
-        targets: Figures whose cost is asked for, by metric (a column of `METRICS`).
+        targets: Figures whose cost is asked for, by metric (a column of `METRICS`), or
+            ``median:ARM`` for the median of an arm's runs.
         rounds: See `ROUNDS`.
         masks: File of the final mask of each pruned run in `rounds`, by run.
         probes: See `PROBES`.
@@ -191,7 +192,7 @@ class StudyResults:
     class_names: dict[str, list[str]]
     selection: str
     provenance: dict[str, Any]
-    targets: dict[str, list[float]] = field(default_factory=dict)
+    targets: dict[str, list[float | str]] = field(default_factory=dict)
     rounds: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROUNDS))
     masks: dict[str, Path] = field(default_factory=dict)
     probes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBES))

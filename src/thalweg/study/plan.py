@@ -23,7 +23,7 @@ from thalweg.study.search import SearchOptions, expand_search
 from thalweg.study.seeds import seed_list
 from thalweg.study.source import Table, effective, merge, read_study
 from thalweg.study.space import Space, search_space
-from thalweg.study.target_options import Targets
+from thalweg.study.target_options import Targets, check_targets
 from thalweg.validation import Options, join_path, unknown, validate
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -158,7 +158,9 @@ def load_study(
     for folder in [*folders, Path.cwd()]:
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-    return build_study(effective(table, preset, seeds, overrides), str(source))
+    plan = build_study(effective(table, preset, seeds, overrides), str(source))
+    check_targets(plan.options.targets.by_metric(), dict.fromkeys(p.arm for p in plan.points))
+    return plan
 
 
 def build_study(table: Table, source: str = "") -> StudyPlan:
