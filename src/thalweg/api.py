@@ -20,7 +20,7 @@ from thalweg.store.assemble import read_results
 from thalweg.study import StudyPlan, recipes, record_study, rounds
 from thalweg.study import load_study as load_plan
 from thalweg.study.comparison.arms import known_metric
-from thalweg.study.final import final_study
+from thalweg.study.final import check_final, final_study
 from thalweg.study.panels import panels, selected_runs
 from thalweg.study.record import record_stop
 from thalweg.study.until_resolved import check_points, check_rule, planned_looks, with_seeds
@@ -280,6 +280,7 @@ class Study:
         progress: Progress | None = None,
         backend: str = "auto",
     ) -> Results:
+        check_final(self.plan)
         """Train what is missing, and add seeds to the arms of which a comparison is still open.
 
         All comparisons are looked at with 5 seeds, or as many as the study has if they are more,

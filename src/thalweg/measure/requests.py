@@ -27,7 +27,10 @@ class SampleOptions(Options):
         parameters: Shell-style patterns: the block of these parameters; none given, of all.
         masked: Restrict to the weights that a run's mask leaves.
         seed: Of the sample and the solvers.
-        runs: "all", or those at the grid point that each arm's results select.
+        runs: "all", those at the grid point that each arm's results select, or those of the
+            study's final alone.
+        rounds: Of a network pruned by rounds the "dense" one, the "last", or "all"; None for the
+            last, and of what is taken of weights alone for all.
         arms: Shell-style patterns of the arms whose runs are measured; none given, all.
     """
 
@@ -37,7 +40,8 @@ class SampleOptions(Options):
     parameters: list[str] = Field(default=[])
     masked: bool = False
     seed: int = Field(default=0, ge=0)
-    runs: Literal["all", "selected"] = "all"
+    runs: Literal["all", "selected", "final"] = "all"
+    rounds: Literal["dense", "last", "all"] | None = None
     arms: list[str] = Field(default=[])
 
 
@@ -60,13 +64,15 @@ class Request:
     when: Moments | None = None
 
     @property
-    def every_round(self) -> bool:
-        """Whether it is of each round of pruning, and not of the last alone."""
-        return self.name in DATA_FREE and self.when is None
+    def rounds(self) -> slice:
+        """Which rounds of a pruning it is of, the dense network being the first."""
+        usual = "all" if self.name in DATA_FREE and self.when is None else "last"
+        found = {"dense": slice(1), "last": slice(-1, None), "all": slice(None)}
+        return found[self.sample.rounds or usual]
 
     def canonical(self) -> dict[str, Any]:
         """Return all that its figures depend on as plain values."""
-        sample = self.sample.model_dump(exclude={"runs", "arms"})
+        sample = self.sample.model_dump(exclude={"runs", "rounds", "arms"})
         found = {"name": self.name, "sample": sample, "options": self.options.model_dump()}
         return found if self.when is None else {**found, "when": str(self.when)}
 

@@ -66,7 +66,9 @@ def read_results(store: Store, name: str) -> StudyResults:
         },
         probes=pl.DataFrame(probe_rows(record["runs"], measured), schema=PROBES),
         grids=grids(measured),
-        series=read_series(record, store),
+        series=read_series(record["runs"], record, store),
+        round_probes=pl.DataFrame(probe_rows(rounds, measured), schema=PROBES),
+        round_series=read_series(rounds, record, store),
     )
 
 

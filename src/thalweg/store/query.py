@@ -66,7 +66,7 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         for row in probe_rows(record["runs"], probe_figures(record, store))
     ]
     series = [pl.DataFrame(schema={"study": pl.String, **SERIES})] + [
-        read_series(record, store).select(pl.lit(name).alias("study"), pl.all())
+        read_series(record["runs"], record, store).select(pl.lit(name).alias("study"), pl.all())
         for name, record in records.items()
     ]
     schema = dict.fromkeys(("study", "arm", "point"), pl.String)

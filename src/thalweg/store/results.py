@@ -183,6 +183,8 @@ class StudyResults:
             look at the weights alone, of the runs in `rounds` too.
     """
 
+        round_probes: As ``probes``, of the runs in `rounds`.
+        round_series: As ``series``, of the runs in `rounds`.
     name: str
     title: str
     question: str
@@ -198,3 +200,5 @@ class StudyResults:
     probes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBES))
     series: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SERIES))
     grids: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    round_probes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBES))
+    round_series: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SERIES))

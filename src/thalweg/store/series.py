@@ -19,8 +19,16 @@ def save_series(run: RunDirectory, file: str, rows: Sequence[Mapping[str, Any]])
     write_whole(run.figures_path(file), parquet(rows, {name: SERIES[name] for name in OWN}))
 
 
-def read_series(record: Mapping[str, Any], store: Store) -> pl.DataFrame:
-    """Return the series of a study whose record is given; see `SERIES`."""
+def read_series(
+    entries: Sequence[Mapping[str, Any]], record: Mapping[str, Any], store: Store
+) -> pl.DataFrame:
+    """Return series of a study; see `SERIES`.
+
+    Args:
+        entries: Of the study's record: arm, point, seed and run.
+        record: The record.
+        store: Where the runs lie.
+    """
     files = {k: file for k, file in record.get("probes", {}).items() if file.endswith(".parquet")}
     frames = [
         pl.read_parquet(path).select(
@@ -28,7 +36,7 @@ def read_series(record: Mapping[str, Any], store: Store) -> pl.DataFrame:
             pl.lit(label).alias("probe"),
             *OWN,
         )
-        for entry in record["runs"]
+        for entry in entries
         for label, file in files.items()
         if (path := store.run(entry["run"]).figures_path(file)).exists()
     ]

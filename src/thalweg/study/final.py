@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from thalweg.errors import InputError
 from thalweg.study.axes import Axes
 from thalweg.study.plan import StudyPlan, arm_tables, build_study
 from thalweg.study.source import Table
@@ -23,8 +24,10 @@ def final_study(plan: StudyPlan, chosen: Mapping[str, Axes]) -> StudyPlan:
         plan: The study that chose.
         chosen: Values by key path of each arm's point; arms that are left out have none.
     """
+    sparsity = plan.protocol.final_sparsity
+    pruned: Table = {} if sparsity is None else {"sparsity": sparsity}
     arms = {
-        name: fill_all(_without_controls(table), chosen[name])
+        name: {**fill_all(_without_controls(table), chosen[name]), **pruned}
         for _, name, table in arm_tables(plan.table)
         if name in chosen
     }
@@ -42,8 +45,28 @@ def final_study(plan: StudyPlan, chosen: Mapping[str, Axes]) -> StudyPlan:
         "seeds": plan.protocol.final(options.seeds),
         "notes": notes,
     }
-    probes = {key: plan.table[key] for key in ("probes",) if key in plan.table}
-    return build_study({"study": study, "arms": arms, **probes}, plan.source)
+    probes = [_of_all(table) for table in plan.table.get("probes", [])]
+    return build_study({"study": study, "arms": arms, "probes": probes}, plan.source)
+
+
+def check_final(plan: StudyPlan) -> None:
+    """Refuse a study whose final could not be planned, before anything is trained.
+
+    Raises:
+        InputError: What is wrong with ``protocol.final_sparsity``.
+    """
+    if plan.protocol.final_sparsity is None:
+        return
+    first = {point.arm: point.axes for point in reversed(plan.points)}
+    try:
+        final_study(plan, first)
+    except InputError as error:
+        raise InputError(f"protocol.final_sparsity: {error}") from None
+
+
+def _of_all(probe: Table) -> Table:
+    """The table of a probe; what is measured in the final alone is of all its runs."""
+    return {**probe, "runs": "all"} if probe.get("runs") == "final" else probe
 
 
 def _without_controls(table: Table) -> Table:

@@ -111,8 +111,7 @@ class StudyPlan:
         return list({spec.id: spec for spec in every}.values())
 
     def measured(self, request: Request, among: Container[str] | None = None) -> set[str]:
-        """Return the ids of the runs that a measurement is of: of networks pruned by rounds the
-        last, or all from the dense one on.
+        """Return the ids of the runs that a measurement is of, with the rounds that it is of.
 
         Args:
             request: The measurement.
@@ -125,7 +124,7 @@ class StudyPlan:
             if any(fnmatchcase(point.arm, pattern) for pattern in patterns)
             for spec in point.specs
             if among is None or spec.id in among
-            for each in (spec.lineage if request.every_round else [spec])
+            for each in spec.lineage[request.rounds]
         }
 
     def toml(self) -> str:
@@ -188,6 +187,8 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
         tables[name] = arm
         with _naming(origin):
             points += _expand_arm(name, arm, search, protocol.seeds_of(name, options.seeds))
+    if not tables:
+        raise InputError("arms: every arm is false, so there is nothing to train; leave one in")
     check_protocol(protocol, points, options.seeds)
     spaces: dict[str, Space] = {}
     if search.method == "optuna":
@@ -195,6 +196,11 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
     probes = tuple(parse_requests(table.get("probes", [])))
     names = list(tables)
     for request in probes:
+        if request.sample.runs == "final" and protocol.final_seeds is None:
+            raise InputError(
+                f"probes.{request.label}.runs = 'final': must be 'all' or 'selected' in a study "
+                "without protocol.final_seeds"
+            )
         for pattern in request.sample.arms:
             if not any(fnmatchcase(name, pattern) for name in names):
                 raise InputError(
@@ -220,8 +226,8 @@ def _naming(arm: str) -> Iterator[None]:
 
 
 def arm_tables(table: Table) -> Iterator[tuple[str, str, Table]]:
-    """Yield every arm: the name it has in the file, "" if there is none, its own name, and its
-    whole table.
+    """Yield every arm that is not left out (``arms.NAME = false``): the name it has in the file, ""
+    if there is none, its own name, and its whole table.
     """
     base = {key: table[key] for key in ARM_SECTIONS if key in table}
     arms = table.get("arms", {})
@@ -229,7 +235,8 @@ def arm_tables(table: Table) -> Iterator[tuple[str, str, Table]]:
         raise InputError(f"arms = {arms!r}: must be a table of arms")
     for name, arm in (arms or {_default_arm(base): {}}).items():
         if not isinstance(arm, Mapping):
-            raise InputError(f"{join_path('arms', name)} = {arm!r}: must be a table")
+            path = join_path("arms", name)
+            raise InputError(f"{path} = {arm!r}: must be a table, or false to leave the arm out")
         for key in arm:
             if key not in ARM_SECTIONS:
                 raise InputError(f"{join_path('arms', name)}: {unknown('key', key, ARM_SECTIONS)}")

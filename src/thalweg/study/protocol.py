@@ -39,6 +39,8 @@ class Protocol(Options):
             split to choose by; "test" one that has.
         final_seeds: Seeds on which the chosen points are trained anew: a number of seeds, counted
             on from those of the study, or a list of others. None for no final.
+        final_sparsity: The ``[sparsity]`` of the final's arms, where dense networks are tuned and
+            pruned at the points so chosen.
         until_resolved: Written by ``--until-resolved``.
         arm_seeds: Number of seeds by arm, where it is not that of the study; written by
             ``--until-resolved``.
@@ -47,6 +49,7 @@ class Protocol(Options):
     tuning: int | None = Field(default=None, ge=1)
     selection: Literal["validation", "test"] | None = None
     final_seeds: Annotated[int | list[int] | None, BeforeValidator(_final_seeds)] = None
+    final_sparsity: dict[str, Any] | None = None
     until_resolved: Sequential | None = None
     arm_seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
 
@@ -81,6 +84,7 @@ def check_protocol(protocol: Protocol, points: Sequence["Point"], seeds: Sequenc
         InputError: One sentence naming the key, the value and what is allowed.
     """
     protocol.final(seeds)
+    _check_final_sparsity(protocol, points)
     arms = list(dict.fromkeys(point.arm for point in points))
     for arm in protocol.arm_seeds:
         if arm not in arms:
@@ -104,6 +108,19 @@ def check_protocol(protocol: Protocol, points: Sequence["Point"], seeds: Sequenc
             raise InputError(
                 "protocol.selection = 'test': takes task.validation = 0, as points are never "
                 "chosen on test where there is a validation split"
+            )
+
+
+def _check_final_sparsity(protocol: Protocol, points: Sequence["Point"]) -> None:
+    if protocol.final_sparsity is None:
+        return
+    if protocol.final_seeds is None:
+        raise InputError("protocol.final_sparsity: takes protocol.final_seeds, the final's seeds")
+    for point in points:
+        if point.specs[0].sparsity is not None:
+            raise InputError(
+                f"protocol.final_sparsity: arm {point.arm!r} has a sparsity of its own; must be "
+                "left out of a study whose arms have one"
             )
 
 
