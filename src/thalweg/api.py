@@ -41,13 +41,13 @@ class Report:
     """A study's report on disk.
 
     Attributes:
-        path: Its ``index.html``.
+        path: Its ``index.html``, or ``README.md``.
     """
 
     path: Path
 
     def open(self) -> None:
-        """Open the report in the browser."""
+        """Open the report in the browser, or with what opens Markdown."""
         webbrowser.open(self.path.resolve().as_uri())
 
 
@@ -182,11 +182,22 @@ class Results:
 
         return find_table(self.load(), name)
 
-    def report(self) -> Report:
-        """Write the report and return where it lies."""
-        from thalweg.report.write import write_report  # Matplotlib takes long to import
+    def report(self, to: str | Path | None = None) -> Report:
+        """Write the report and return where it lies.
+
+        Args:
+            to: Folder to write it to as Markdown with figures and tables, to be kept in a
+                repository; by default it is the page in the study's own folder.
+
+        Raises:
+            InputError: The folder cannot be written, or holds another ``README.md``.
+        """
+        from thalweg.report.markdown import write_markdown  # Matplotlib takes long to import
+        from thalweg.report.write import write_report
 
         results = self.load()
+        if to is not None:
+            return Report(write_markdown(results, Path(to), self._audit(results)))
         folder = self.store.study_folder(self.study)
         return Report(write_report(results, folder, self._audit(results)))
 

@@ -166,6 +166,8 @@ COMMANDS = [
     ("show smal --out RESULTS", "did you mean 'small'?"),
     ("report smal --out RESULTS", "did you mean 'small'?"),
     ("report --out empty", "empty: holds 0 studies"),
+    ("report small --out RESULTS --to good.toml", "--to good.toml: cannot be made (File exists)"),
+    ("report small --out RESULTS --to good.toml/below", "cannot be made (Not a directory)"),
     ("query --out RESULTS", "SQL"),
     ("query --out RESULTS 'SELEC 1'", "query: Parser Error"),
     ("query --out RESULTS 'SELECT nothing FROM runs'", "query: Binder Error"),

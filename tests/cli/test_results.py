@@ -232,6 +232,24 @@ def test_report_writes_the_page_again(thalweg: Callable[..., Any]) -> None:
     assert thalweg("report").stdout == f"report: {page}\n"
 
 
+def test_report_for_a_repository(
+    thalweg: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thalweg.report.markdown.FIGURES", 40_000)  # drawing takes long
+    command = ("train", "mlp", "digits", "--lr", 0.1, "--epochs", 1, *QUICK)
+    page = Path(json.loads(thalweg(*command, "--json").stdout)["report"])
+    page.unlink()
+    done = thalweg("report", "--to", "kept/study", "--json")
+    assert done.status == 0, done
+    readme = tmp_path / "kept" / "study" / "README.md"
+    assert json.loads(done.stdout) == {"study": "train-mlp-digits-sgd", "report": str(readme)}
+    assert str(tmp_path) not in readme.read_text() and not page.exists()
+    # The study file beside it is that of the very runs.
+    plan = json.loads(thalweg("run", readme.with_name("study.toml"), "--dry-run", "--json").stdout)
+    assert (plan["runs"], plan["complete"]) == (2, 2)
+    assert thalweg("report", "--to", "kept/study").stdout == f"report: {readme}\n"
+
+
 def test_a_dry_run_plans_and_leaves_nothing(thalweg: Callable[..., Any], tmp_path: Path) -> None:
     command = ("train", "mlp", "digits", "--lr", 0.1, "--epochs", 40, "--batch-size", 16, *QUICK)
     done = thalweg(*command, "--dry-run", "--json")

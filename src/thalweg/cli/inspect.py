@@ -1,5 +1,6 @@
 """Commands that look at results: show, query, report."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,7 +63,18 @@ def query(
         print_frame(frame)
 
 
-def report(study: Study = None, out: Out = api.DEFAULT_OUT, as_json: Json = False) -> None:
+def report(
+    study: Study = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            help="Folder to write it to as Markdown with figures and tables, for a repository.",
+        ),
+    ] = None,
+    out: Out = api.DEFAULT_OUT,
+    as_json: Json = False,
+) -> None:
     """Write a study's report again from what the store holds."""
     store = Store(out)
     names = store.studies()
@@ -73,7 +85,7 @@ def report(study: Study = None, out: Out = api.DEFAULT_OUT, as_json: Json = Fals
             )
         study = names[0]
     with prints_aside():  # an audit may import what the study names
-        path = api.Results(study, store, {}).report().path
+        path = api.Results(study, store, {}).report(to).path
     if as_json:
         print_json({"study": study, "report": str(path.resolve())})
     else:

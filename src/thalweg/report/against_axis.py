@@ -1,5 +1,7 @@
 """What probes have measured, against the hyperparameter that an arm's grid varies."""
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from thalweg.report.charts import Axis, Chart, Line, Number, grid_ticks, padded, value_axis
@@ -22,20 +24,41 @@ CHARTED = (
 """Figures that have a chart; of several the first is taken."""
 
 
+@dataclass(frozen=True)
+class AgainstAxis:
+    """A measured figure against a hyperparameter: a line a curve, means with 95 % intervals."""
+
+    axis: str
+    probe: str
+    figure: str
+    lines: tuple[tuple[Sensitivity, Line], ...]
+
+    @property
+    def name(self) -> str:
+        """Of the figure, for people."""
+        name = "largest eigenvalue" if self.figure == "eigenvalues" else self.figure
+        return name.replace("_", " ")
+
+
 def axis_charts(results: StudyResults, panel: Panel) -> list[Chart]:
     """Return one chart a probe, figure in `CHARTED` and axis that an arm's grid varies."""
-    found = results.probes.filter(
+    return [_chart(panel, found) for found in against_axes(results, panel)]
+
+
+def against_axes(results: StudyResults, panel: Panel) -> list[AgainstAxis]:
+    """Return what was measured against each axis that an arm's grid varies."""
+    measured = results.probes.filter(
         pl.col("figure").is_in(CHARTED), pl.col("index").fill_null(0) == 0
     )
-    pairs = found.select("probe", "figure").unique(maintain_order=True).rows()
-    charts = []
+    pairs = measured.select("probe", "figure").unique(maintain_order=True).rows()
+    found = []
     for axis, curves in sensitivities(panel).items():
         for probe, figure in pairs:
-            own = found.filter(probe=probe, figure=figure)
-            lines = [line for curve in curves if (line := _line(axis, curve, own))]
+            own = measured.filter(probe=probe, figure=figure)
+            lines = [(curve, line) for curve in curves if (line := _line(axis, curve, own))]
             if lines:
-                charts.append(_chart(panel, axis, probe, figure, lines))
-    return charts
+                found.append(AgainstAxis(axis, probe, figure, tuple(lines)))
+    return found
 
 
 def _line(axis: str, curve: Sensitivity, own: pl.DataFrame) -> Line | None:
@@ -56,8 +79,9 @@ def _line(axis: str, curve: Sensitivity, own: pl.DataFrame) -> Line | None:
     return Line(curve.label, curve.style, x, y, low, high, markers=True)
 
 
-def _chart(panel: Panel, axis: str, probe: str, figure: str, lines: list[Line]) -> Chart:
-    name = ("largest eigenvalue" if figure == "eigenvalues" else figure).replace("_", " ")
+def _chart(panel: Panel, found: AgainstAxis) -> Chart:
+    name, axis = found.name, found.axis
+    lines = [line for _, line in found.lines]
     ticks = sorted({x for line in lines for x in line.x})
     log = ticks[0] > 0 and ticks[-1] > 10 * ticks[0]
     y, layers = value_axis(name.capitalize(), lines)
@@ -67,8 +91,8 @@ def _chart(panel: Panel, axis: str, probe: str, figure: str, lines: list[Line]) 
         for x in lines
     )
     return Chart(
-        name=slug("against", panel.task, panel.model, probe, figure, axis),
-        title=f"{probe}: {name} against {axis_name(axis)}, {panel.title}",
+        name=slug("against", panel.task, panel.model, found.probe, found.figure, axis),
+        title=f"{found.probe}: {name} against {axis_name(axis)}, {panel.title}",
         description=f"{name.capitalize()} against {axis_name(axis)}, by arm; {words}.",
         caption="",
         x=Axis(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from thalweg.report.comparison_sentences import sentence
-from thalweg.report.formats import metric_name, plural
+from thalweg.report.formats import listed, metric_name, plural
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import PairComparison
 from thalweg.study.comparison.standing import standing
@@ -13,7 +13,8 @@ from thalweg.study.panels import Panel
 
 def answers(results: StudyResults, grouped: Sequence[Panel]) -> tuple[str, ...]:
     """Return two sentences a panel of several arms: the verdict on its best arm and the next in the
-    test metric, all pairs counted; and which arms the best is not told from.
+    test metric, all pairs counted; and which arms the best, chosen by another metric, is worse than
+    or not told from.
     """
     return tuple(text for panel in grouped for text in _of_panel(results, panel))
 
@@ -27,15 +28,14 @@ def _of_panel(results: StudyResults, panel: Panel) -> list[str]:
     if len(found.pairs) == 1:
         return [first]
     resolved = sum(pair.resolved for pair in found.pairs)
-    told = (
-        f"{found.best} is not told from {', '.join(found.unresolved)}"
-        if found.unresolved
-        else f"{found.best} is told from every other"
-    )
+    worse = [n for n, p in found.rivals.items() if p.resolved and _lead(p, found.best) < 0]
+    told = [f"is worse than {listed(worse)}"] if worse else []
+    told += [f"is not told from {listed([*found.unresolved])}"] if found.unresolved else []
     return [
         first,
         f"{panel.title}: of {plural(len(found.pairs), 'pair')} of arms {resolved} are resolved in "
-        f"{metric_name(found.metric)}; {told}.",
+        f"{metric_name(found.metric)}; {found.best} "
+        f"{' and '.join(told or ['is better than every other'])}.",
     ]
 
 

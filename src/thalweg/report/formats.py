@@ -1,6 +1,7 @@
 """Numbers for people."""
 
 import math
+from collections.abc import Sequence
 
 from thalweg.study.metrics import is_accuracy
 
@@ -87,3 +88,10 @@ def clipped(text: str, length: int = 36) -> str:
 def plural(quantity: int, noun: str) -> str:
     """Return ``1 seed`` or ``3 seeds``."""
     return f"{quantity} {noun}" if quantity == 1 else f"{quantity} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Return names in a row; of more than ``most`` the first, and how many others there are."""
+    shown = ", ".join(names[:most])
+    rest = len(names) - most
+    return f"{shown} and {plural(rest, 'other')}" if rest > 0 else shown

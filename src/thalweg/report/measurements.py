@@ -41,7 +41,7 @@ LINE = ("step", "loss", "accuracy")
 
 def measured_charts(results: StudyResults, panel: Panel) -> list[Chart]:
     """Return one chart a probe and figure in `CHARTED`."""
-    shown = _shown(results)
+    shown = shown_figures(results)
     pairs = shown.select("probe", "name").unique(maintain_order=True).rows()
     planes = landscape_labels(results)
     charts = line_charts(results, panel)
@@ -111,7 +111,7 @@ def _line(own: pl.DataFrame, arm: Arm) -> Line | None:
 
 def measured_tables(results: StudyResults, panels: Sequence[Panel]) -> list[Table]:
     """Return the table of all figures, and those of figures by layer, if there are any."""
-    shown = _shown(results)
+    shown = shown_figures(results)
     pairs = shown.select("probe", "name").unique(maintain_order=True).rows()
     records = [
         figure_record(panel, arm, probe, name, values)
@@ -126,7 +126,7 @@ def measured_tables(results: StudyResults, panels: Sequence[Panel]) -> list[Tabl
     return [*([table] if records else []), *by_layer]
 
 
-def _shown(results: StudyResults) -> pl.DataFrame:
+def shown_figures(results: StudyResults) -> pl.DataFrame:
     """Return the measured figures with a ``name`` for people, without the unconverged and without
     those that have a table by layer.
     """

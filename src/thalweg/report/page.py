@@ -45,7 +45,7 @@ def render(
         audit=audit,
         sections=sections,
         tables=tables,
-        provenance=_provenance(results.provenance),
+        provenance=provenance_rows(results.provenance),
         study_file=str(results.provenance.get("study_file") or ""),
         command=_command(results.provenance.get("command")),
         style=_asset("page.css"),
@@ -82,8 +82,8 @@ def _command(command: Any) -> str:
     return " ".join(map(str, command))
 
 
-def _provenance(provenance: dict[str, Any]) -> list[tuple[str, str]]:
-    """Terms and values about how the results came to be, without what has a place of its own."""
+def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return terms and values of how results came to be, without what has a place of its own."""
     names = {
         "source": "Source hash",
         "versions": "Versions",

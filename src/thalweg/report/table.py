@@ -37,14 +37,17 @@ class Table:
     numeric: tuple[bool, ...]
 
     def markdown(self) -> str:
-        """Return it in Markdown, the note below."""
+        """Return it in Markdown, heading and note below."""
+        return f"{self.markdown_rows()}\n\n{markdown_text(self.caption)}\n"
+
+    def markdown_rows(self) -> str:
+        """Return its header and rows in Markdown."""
         lines = [
             [markdown_text(heading) for heading in self.header],
             ["---:" if numeric else ":---" for numeric in self.numeric],
             *([markdown_text(cell) for cell in row] for row in self.rows),
         ]
-        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return f"{body}\n\n{markdown_text(self.caption)}\n"
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def latex(self) -> str:
         """Return it in LaTeX, for the package ``booktabs``."""

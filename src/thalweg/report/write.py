@@ -7,6 +7,7 @@ from thalweg.audit import Finding
 from thalweg.report.answers import answers
 from thalweg.report.charts import Chart
 from thalweg.report.figures import sections
+from thalweg.report.further_answers import further_answers
 from thalweg.report.page import render
 from thalweg.report.recovery import RECOVERY
 from thalweg.report.rounds import prunings
@@ -53,8 +54,8 @@ def write_report(
     for section in charts:
         write_figures(section.charts, folder / "figures")
     page = folder / "report" / "index.html"
-    told = summary(results, grouped)
-    write_whole(page, render(results, told, answers(results, grouped), charts, found, audit))
+    told = (*answers(results, grouped), *further_answers(results, grouped))
+    write_whole(page, render(results, summary(results, grouped), told, charts, found, audit))
     return page
 
 

@@ -83,13 +83,18 @@ ROUNDS = {
     "epochs": pl.Float64,
     "trained": pl.Boolean,
     "layers": pl.String,
+    "examples": pl.Int64,
+    "gradient_evaluations": pl.Int64,
+    "flops": pl.Float64,
+    "seconds": pl.Float64,
 }
 """Columns of the ``rounds`` frame, one row an arm, grid point, seed and round of pruning; round 0
 is the dense training. Figures are as in `RUNS`; of the dense network ``kept`` and
 ``effective_density`` are 1, ``dead`` and ``zombies`` 0.
 
-``steps`` and ``epochs`` were trained in this round, after its pruning, up to a divergence;
-``trained`` tells whether there was a step: only then are the figures those of a trained ticket.
+``steps``, ``epochs`` and the costs are of this round's own training, after its pruning, up to a
+divergence; ``trained`` tells whether there was a step: only then are the figures those of a
+trained ticket.
 ``layers`` is JSON, the fraction kept of each pruned parameter. The rounds of a control before its
 last are the ticket's own runs.
 """
