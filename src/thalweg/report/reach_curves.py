@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import FACET_COLUMNS, Axis, Chart, Facet, Line, Number, finite, log_ticks
@@ -12,6 +13,9 @@ from thalweg.study.comparison import kaplan_meier
 
 UNITS = ("epochs", "steps", "gradient_evaluations", "seconds")
 """Units that have a small panel; another has one too where the arms are compared by it."""
+
+MOST_BANDS = 6
+"""Arms beyond which bands would cover each other."""
 
 
 def reach_chart(member: TargetReach) -> Chart:
@@ -32,7 +36,7 @@ def reach_chart(member: TargetReach) -> Chart:
         title=f"Seeds that reached {member.name}: {member.panel.title}",
         description=f"Share of seeds that have reached {member.name} against epochs, steps, "
         f"gradient evaluations and seconds on {member.panel.title}. Reached in the end: {words}.",
-        caption="",
+        caption="" if _banded(member) else f"More than {MOST_BANDS} arms: without bands.",
         x=Axis("Spent by then"),
         y=Axis("Share of seeds (%)"),
         layers=(),
@@ -61,16 +65,23 @@ def _facet(member: TargetReach, unit: str) -> Facet | None:
         name[0].upper() + name[1:],
         Axis("", log, ends, (decades if len(decades) > 1 else ticks) or None),
         Axis("", limits=(-3.0, 103.0)),
-        tuple(_steps(arm, unit, *ends) for arm in able),
+        tuple(_steps(arm, unit, *ends, _banded(member)) for arm in able),
     )
 
 
-def _steps(arm: ArmReach, unit: str, start: float, end: float) -> Line:
-    """The curve with its band, drawn as far as it is known."""
+def _banded(member: TargetReach) -> bool:
+    return sum(arm.reached > 0 for arm in member.arms) <= MOST_BANDS
+
+
+def _steps(arm: ArmReach, unit: str, start: float, end: float, banded: bool) -> Line:
+    """The curve, drawn as far as it is known, with its band where some have reached the target and
+    some have not: elsewhere that of every arm would be the same.
+    """
     spent, reached = arm.reach.spent[unit], arm.reach.reached
     curve = kaplan_meier(spent, reached)
     low, high = curve.band()
     there = [0.0, *(100 * (1 - curve.shares)).tolist()]
+    shown = [banded and 0 < share < 100 for share in there]
     known = end if (reached | np.isinf(spent)).all() else max(finite(spent))
     turns = [max(float(cost), start) for cost in curve.costs]
     return Line(
@@ -78,11 +89,15 @@ def _steps(arm: ArmReach, unit: str, start: float, end: float) -> Line:
         arm_style(arm.arm),
         [start, *(turn for turn in turns for _ in range(2)), known],
         _twice(there),
-        _twice((100 * (1 - high)).tolist()),
-        _twice((100 * (1 - low)).tolist()),
+        _twice(_where(shown, 1 - high)),
+        _twice(_where(shown, 1 - low)),
     )
 
 
-def _twice(levels: Iterable[float]) -> list[Number]:
+def _where(shown: Iterable[bool], shares: NDArray[np.float64]) -> list[Number]:
+    return [100 * s if is_shown else None for s, is_shown in zip(shares, shown, strict=True)]
+
+
+def _twice(levels: Iterable[Number]) -> list[Number]:
     """The ends of the level stretches."""
     return [level for level in levels for _ in range(2)]

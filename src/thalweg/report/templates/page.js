@@ -18,10 +18,24 @@ function drawNext() {
         ? ["toImage", "orbitRotation", "pan3d", "resetCameraDefault3d"]
         : ["toImage", "zoom2d", "pan2d", "resetScale2d"],
     ],
-  }).then(() => {
-    describe(container);
-    setTimeout(drawNext, 0);
-  });
+  })
+    .then(() => makeRoom(container))
+    .then(() => {
+      describe(container);
+      setTimeout(drawNext, 0);
+    });
+}
+
+// A legend of many rows, on a telephone most of all, gets room of its own below the drawing.
+const USUAL_LEGEND = 60;
+
+function makeRoom(container) {
+  const legend = container.querySelector("g.legend");
+  const more = legend ? Math.round(legend.getBBox().height) - USUAL_LEGEND : 0;
+  if (more <= 0) return;
+  const height = container.offsetHeight + more;
+  container.style.height = `${height}px`;
+  return Plotly.relayout(container, { height });
 }
 
 // A drawing is one picture to a screen reader; the buttons beside it stay buttons.
