@@ -68,7 +68,7 @@ def test_class_table(classification):
 
 
 def test_cost_table_averages_the_runs_that_ended(classification):
-    table = cost_table(panels(classification))
+    table = cost_table(classification, panels(classification))
     sgd = table.frame.row(1, named=True)
     assert sgd["runs"] == 15
     assert sgd["examples"] == pytest.approx((13 * 7680 + 2 * 2300) / 15)

@@ -18,6 +18,7 @@ from thalweg.report.metric_columns import (
 )
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key, key_columns
 from thalweg.store.results import StudyResults
+from thalweg.study.earlier_rounds import EarlierCosts, added, earlier_costs
 from thalweg.study.panels import Panel, Point, Run
 
 METRICS = (
@@ -37,7 +38,7 @@ def tables(results: StudyResults, panels: Sequence[Panel]) -> list[Table]:
         final_table(panels),
         points_table(panels),
         class_table(results, panels),
-        cost_table(panels),
+        cost_table(results, panels),
     ]
     return [table for table in found if table.rows]
 
@@ -156,13 +157,16 @@ def class_table(results: StudyResults, panels: Sequence[Panel]) -> Table:
     )
 
 
-def cost_table(panels: Sequence[Panel]) -> Table:
-    """Return one row a panel and arm: means per run over all its runs that ended."""
+def cost_table(results: StudyResults, panels: Sequence[Panel]) -> Table:
+    """Return one row a panel and arm: means per run over all its runs that ended, with all that
+    the rounds of pruning before them took.
+    """
     records = []
+    earlier = earlier_costs(results)
     for panel in panels:
         for arm in panel.arms:
             runs = [
-                run
+                _with_earlier(run, earlier)
                 for point in arm.points
                 for run in point.runs
                 if run["status"] in ("done", "diverged")
@@ -193,7 +197,8 @@ def cost_table(panels: Sequence[Panel]) -> Table:
     return build_table(
         "costs",
         "Costs",
-        "Means per run over all grid points and seeds. A run's time is its share of its cohort's "
+        "Means per run over all grid points and seeds, of a network pruned by rounds over all its "
+        "rounds, though arms may share the first. A run's time is its share of its cohort's "
         "wall time; compare times only between runs of the same machine, backend and cohort size.",
         records,
         _COST_SCHEMA,
@@ -278,6 +283,12 @@ def _diverged_text(row: dict[str, Any]) -> str:
 
 def _absent_text(row: dict[str, Any]) -> str:
     return str(row["failed_in_arm"] + row["missing_in_arm"])
+
+
+def _with_earlier(run: Run, earlier: EarlierCosts) -> Run:
+    """Return a run with what the rounds of pruning before it took among its costs."""
+    known = {name: run[name] for name in _COSTS if run[name] is not None}
+    return run | {name: value + added(earlier, run, name) for name, value in known.items()}
 
 
 def _mean(runs: Sequence[Run], name: str) -> float | None:

@@ -25,7 +25,8 @@ from thalweg.store.slug import slug
 
 LEAD = (
     "What the runs of each arm's selected point had spent at their first evaluation that reached "
-    "the target: median over seeds with its 95 % bootstrap interval. A run that never reached it "
+    "the target, of those pruned by rounds in all their rounds: median over seeds with its 95 % "
+    "bootstrap interval. A run that never reached it "
     "counts as dearer than all that did, whether it diverged or not; where that is half of the "
     "seeds or more, “>” stands before what the median exceeds. The lines are Kaplan–Meier curves, "
     "which know of a run that stopped early only that it had not reached the target by then, with "

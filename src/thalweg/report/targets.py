@@ -10,6 +10,7 @@ import polars as pl
 from thalweg.report.formats import count, duration, metric_name, number, plural
 from thalweg.report.table import KEY_SCHEMA, key
 from thalweg.store.results import StudyResults
+from thalweg.study.earlier_rounds import EarlierCosts, earlier_costs
 from thalweg.study.median_target import target_figure
 from thalweg.study.metrics import is_accuracy
 from thalweg.study.panels import Arm, Panel, Run, panels
@@ -150,8 +151,9 @@ def target_reaches(
         grouped: The panels.
         every: All panels with all arms, where `grouped` are some.
     """
+    earlier = earlier_costs(results)
     return [
-        _target_reach(results, panel, metric, figure, target)
+        _target_reach(results, earlier, panel, metric, figure, target)
         for metric, targets in results.targets.items()
         for target in targets
         for panel in grouped
@@ -258,13 +260,18 @@ def cost_text(unit: str, value: float | None) -> str:
 
 
 def _target_reach(
-    results: StudyResults, panel: Panel, metric: str, target: float, stated: Target
+    results: StudyResults,
+    earlier: EarlierCosts,
+    panel: Panel,
+    metric: str,
+    target: float,
+    stated: Target,
 ) -> TargetReach:
     arms = []
     runs: list[Run] = []
     for arm in panel.arms:
         point = arm.selected or next((point for point in arm.points if point.seeds), None)
-        found = reach(point.runs if point else (), results.metrics, metric, target)
+        found = reach(point.runs if point else (), results.metrics, metric, target, earlier)
         costs = {unit: cost_to_reach(spent, found.reached) for unit, spent in found.spent.items()}
         arms.append(ArmReach(arm, found, costs))
         runs += point.runs if point else ()

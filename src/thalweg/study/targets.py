@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from thalweg.study.comparison.holm import holm
+from thalweg.study.earlier_rounds import EarlierCosts, added
 from thalweg.study.metrics import is_accuracy
 from thalweg.study.sensitivity import RESAMPLES
 from thalweg.study.statistics import median, percentiles
@@ -97,7 +98,11 @@ class Comparison:
 
 
 def reach(
-    runs: Sequence[Mapping[str, Any]], metrics: pl.DataFrame, metric: str, target: float
+    runs: Sequence[Mapping[str, Any]],
+    metrics: pl.DataFrame,
+    metric: str,
+    target: float,
+    earlier: EarlierCosts | None = None,
 ) -> Reach:
     """Find the first evaluated epoch at which each run reaches a target, and its cost by then.
 
@@ -107,6 +112,7 @@ def reach(
         metric: A column of ``metrics``: an accuracy reaches the target from below, a loss from
             above.
         target: In the metric's own units, an accuracy in [0, 1].
+        earlier: What runs that were pruned by rounds had spent in those before their last.
     """
     value = pl.col(metric)
     met = value >= target if is_accuracy(metric) else value <= target
@@ -119,7 +125,8 @@ def reach(
         if run["status"] == "diverged":
             return math.inf
         known = crossing[run["run"]][UNITS[unit]] if there else run[unit]
-        return math.nan if known is None else float(known)
+        before = 0.0 if earlier is None else added(earlier, run, unit)
+        return math.nan if known is None else float(known) + before
 
     return Reach(
         tuple(run["seed"] for run in ended),
