@@ -14,6 +14,9 @@ LARGE_SVG = 200_000
 LARGEST = 300_000
 """Bytes of a picture beyond which it is left out."""
 
+RESULTS = ("final",)
+"""Kinds of charts that answer which arm is best, one a panel."""
+
 DETAILS = ("classes", "confusion")
 """Kinds of charts that answer the least."""
 
@@ -32,8 +35,9 @@ class Picture:
 def chosen_figures(sections: Sequence[Section], room: int) -> dict[str, Picture]:
     """Return pictures by the chart's name, as many as fit into ``room`` bytes.
 
-    The first chart of each kind in every group of every section comes before the second of any, so
-    that none is left out for the number of another; and `DETAILS` come last.
+    `RESULTS` come first. Then the first chart of each kind in every group of every section comes
+    before the second of any, so that none is left out for the number of another; `DETAILS` come
+    last.
     """
     found: dict[str, Picture] = {}
     for chart in _by_rank(sections):
@@ -54,7 +58,7 @@ def _by_rank(sections: Sequence[Section]) -> list[Chart]:
         kinds = Counter[str]()
         for chart in group.charts:
             kind = chart.name.partition("-")[0]
-            ranked.append(((kind in DETAILS, kinds[kind]), chart))
+            ranked.append(((kind in DETAILS, kind not in RESULTS, kinds[kind]), chart))
             kinds[kind] += 1
     return [chart for _, chart in sorted(ranked, key=lambda item: item[0])]
 
