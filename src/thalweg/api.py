@@ -262,6 +262,7 @@ class Study:
         # A network that does not fit, or cannot be measured as asked, is found out here.
         plan_cohorts(self.plan.specs, None, resources)
         check_requests(self.plan.specs, _asked(self.plan), resources.data)
+        check_final(self.plan)
         store = Store(Path(out), create=True)
         failed: dict[str, str] = {}
         with progress or Progress() as view:
@@ -291,7 +292,6 @@ class Study:
         progress: Progress | None = None,
         backend: str = "auto",
     ) -> Results:
-        check_final(self.plan)
         """Train what is missing, and add seeds to the arms of which a comparison is still open.
 
         All comparisons are looked at with 5 seeds, or as many as the study has if they are more,

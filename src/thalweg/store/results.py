@@ -183,13 +183,13 @@ class StudyResults:
         masks: File of the final mask of each pruned run in `rounds`, by run.
         probes: See `PROBES`.
         series: See `SERIES`.
+        round_probes: As ``probes``, of the runs in `rounds`.
+        round_series: As ``series``, of the runs in `rounds`.
         grids: All figures of the probes that leave lists of lists (the loss on a plane, the nodes
             of a quadrature) or of names (of layers), by run and the probe's label. Of probes that
             look at the weights alone, of the runs in `rounds` too.
     """
 
-        round_probes: As ``probes``, of the runs in `rounds`.
-        round_series: As ``series``, of the runs in `rounds`.
     name: str
     title: str
     question: str
