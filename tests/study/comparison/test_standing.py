@@ -3,6 +3,7 @@
 import pytest
 from tests.report.conftest import Builder
 
+from thalweg.study.comparison.arms import compare_named, compare_panel
 from thalweg.study.comparison.standing import standing
 from thalweg.study.panels import panels
 
@@ -42,3 +43,19 @@ def test_nothing_to_compare(all_diverged):
     made.run("elsewhere", 1, {}, quality=0.9)  # no seed in common
     results = made.results()
     assert standing(results, panels(results)[0]) is None
+
+
+def test_compare_counts_the_pairs_of_one_task_and_model_as_the_page_does():
+    made = Builder()
+    for seed, noise in enumerate(WAVE):
+        for task in ("easy", "hard"):
+            made.run("first", seed, {}, quality=0.9 + noise, task=task)
+            made.run("second", seed, {}, quality=0.897 - noise / 3, task=task)
+    results = made.results()
+    grouped = panels(results)
+    assert len(grouped) == 2
+    together = compare_named(results, grouped, ["first", "second"], "test_accuracy")
+    alone = [pair for panel in grouped for pair in compare_panel(results, panel, "test_accuracy")]
+    assert [pair.p for pair in together] == [pair.p for pair in alone]
+    assert [pair.p_adjusted for pair in together] == [pair.p_adjusted for pair in alone]
+    assert [pair.p_adjusted for pair in alone] == [pair.p for pair in alone]  # one pair each

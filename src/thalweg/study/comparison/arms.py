@@ -23,7 +23,8 @@ def compare_named(
 ) -> list[PairComparison]:
     """Compare arms on each task and model that two of them share, or if there is none on each task.
 
-    In a sequential study all its pairs count as compared, whichever are asked for.
+    Each task and model is a question of its own: the pairs on it, of the arms asked for, are
+    compared together. In a sequential study all its pairs count, whichever are asked for.
 
     Args:
         results: The study's results.
@@ -36,20 +37,23 @@ def compare_named(
     """
     design = study_design(results)
     others = [name for name in _names(grouped) if name not in names] if design else []
-    runs = [
+    questions: dict[str, list[PairedRuns]] = {}
+    for first, second in combinations([*names, *others], 2):
+        for question, pair in _shared(
+            grouped, first, second, metric, {first, second} <= set(names)
+        ):
+            questions.setdefault(question, []).append(pair)
+    compared = [
         pair
-        for first, second in combinations([*names, *others], 2)
-        for pair in _shared(grouped, first, second, metric, {first, second} <= set(names))
-    ]
-    if not any({pair.first, pair.second} <= set(names) for pair in runs):
-        raise InputError(
-            f"compare: {' and '.join(names)} share no task on which both have {metric}"
-        )
-    return [
-        pair
+        for runs in questions.values()
         for pair in compare_pairs(runs, design=design)
         if {pair.runs.first, pair.runs.second} <= set(names)
     ]
+    if not compared:
+        raise InputError(
+            f"compare: {' and '.join(names)} share no task on which both have {metric}"
+        )
+    return compared
 
 
 def compare_panel(results: StudyResults, panel: Panel, metric: str) -> list[PairComparison]:
@@ -117,9 +121,9 @@ def _names(grouped: Sequence[Panel]) -> list[str]:
 
 def _shared(
     grouped: Sequence[Panel], first: str, second: str, metric: str, asked: bool
-) -> list[PairedRuns]:
+) -> list[tuple[str, PairedRuns]]:
     """The runs of two arms at common seeds, on every task and model that both have, or else on
-    every task.
+    every task; with the name of what they have in common.
     """
     found = [
         [
@@ -134,8 +138,11 @@ def _shared(
     both = list(product(*found))
     alike = [(a, b) for a, b in both if a[0] is b[0]]
     pairs = alike or [(a, b) for a, b in both if a[0].task == b[0].task]
-    runs = (_common(a, b, metric, asked) for a, b in pairs)
-    return [pair for pair in runs if pair is not None]
+    return [
+        (a[0].title if a[0] is b[0] else a[0].task, runs)
+        for a, b in pairs
+        if (runs := _common(a, b, metric, asked)) is not None
+    ]
 
 
 def _common(
