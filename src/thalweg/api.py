@@ -138,29 +138,47 @@ class Results:
 
         return power_of(self.load(), effect, arms, metric, power)
 
-    def export_rounds(
-        self, to: str | Path | None = None, data: str | Path | None = None
+    def export(
+        self,
+        to: str | Path | None = None,
+        data: str | Path | None = None,
+        *,
+        prefix: str | None = None,
+        analysis: bool = False,
     ) -> list[Path]:
-        """Write weights, masks and logs of all rounds of pruning, and their charts.
+        """Write the study as files of the names and columns of the published scripts: metrics of
+        its trainings; weights, masks, logs and charts of its rounds of pruning.
 
         Args:
             to: Folder to write to; by default ``exports`` in the study's own.
             data: Folder searched first for downloadable data sets.
+            prefix: What the names begin with instead of the arm's, where there is one.
+            analysis: Also tables and pictures of the pruned networks' graphs and weights.
 
         Returns:
-            The files; see `thalweg.export.export_rounds` for their names.
+            The files; see `thalweg.export.export_study` for their names, and
+            `thalweg.report.analysis_files` for those of the analysis.
 
         Raises:
-            InputError: The study has no complete rounds, or the folder cannot be written.
+            InputError: The study has nothing complete, several arms would share the prefix, there
+                is nothing to be analysed, or the folder cannot be written.
             ThalwegError: A file cannot be written.
         """
-        from thalweg.export import export_rounds
-        from thalweg.report.write import write_recovery  # Matplotlib takes long to import
+        from thalweg.export import export_study, lineages
+        from thalweg.report.analysis_files import Pruned, check, write_analysis  # Matplotlib
+        from thalweg.report.write import write_recovery
 
         results = self.load()
         folder = Path(to) if to else self.store.study_folder(self.study) / "exports"
-        files = export_rounds(self.store, results, folder, Path(data) if data else None)
-        return files + write_recovery(results, folder)
+        pruned = [
+            Pruned(each.prefix, each.weights, each.masks, each.kept, each.accuracy)
+            for each in (lineages(self.store, results, prefix) if analysis else ())
+        ]
+        if analysis:
+            check(pruned)
+        files = export_study(self.store, results, folder, Path(data) if data else None, prefix)
+        files += write_recovery(results, folder)
+        return files + (write_analysis(pruned, folder) if analysis else [])
 
     def figure(self, name: str) -> "Figure":
         """Return a chart of the report, which shows itself in Jupyter.

@@ -224,6 +224,10 @@ def test_rounds_of_a_study(
         ((), "export: needs a run and --to FOLDER, or --study NAME"),
         (("ticket/0",), "export: needs a run and --to FOLDER, or --study NAME"),
         (("ticket/0", "--study", "pruned"), "--study pruned: must be given without a run"),
+        (("ticket/0", "--to", "there", "--prefix", "p"), "--prefix: must be given with --study"),
+        (("ticket/0", "--to", "there", "--analysis"), "--analysis: must be given with --study"),
+        (("--study", "pruned", "--prefix", "p"), "--prefix p: must be left out for several arms"),
+        (("--study", "pruned", "--analysis"), "must be a chain of layers with recurrent ones"),
         (("--study", "prunes"), "unknown study 'prunes'; did you mean 'pruned'?"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command that writes a run's network for other programs: export."""
+"""The command that writes a network or a study for other programs: export."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,8 +26,24 @@ def export(
     ] = None,
     study: Annotated[
         str | None,
-        typer.Option("--study", help="Write all rounds of pruning of this study instead of a run."),
+        typer.Option(
+            "--study", help="Write the trainings and rounds of pruning of this study, no run."
+        ),
     ] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            "--prefix", help="With --study, what names of files begin with instead of the arm."
+        ),
+    ] = None,
+    analysis: Annotated[
+        bool,
+        typer.Option(
+            "--analysis",
+            help="With --study, also tables and pictures of the graphs and weights of its pruned "
+            "recurrent networks.",
+        ),
+    ] = False,
     sparse: Annotated[
         bool,
         typer.Option("--sparse", help="Also write the network without its useless units."),
@@ -36,14 +52,17 @@ def export(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Write a trained network as PyTorch, safetensors and ONNX files, or with --study the weights,
-    masks and logs of all rounds of pruning.
+    """Write a trained network as PyTorch, safetensors and ONNX files, or with --study the metrics
+    of all trainings and the weights, masks and logs of all rounds of pruning.
     """
     if study is not None:
         if run is not None or sparse:
             raise InputError(f"--study {study}: must be given without a run and without --sparse")
-        _export_rounds(study, to, out, data, as_json)
+        _export_study(study, to, out, data, prefix, analysis, as_json)
         return
+    for option, given in (("--prefix", prefix), ("--analysis", analysis)):
+        if given:
+            raise InputError(f"{option}: must be given with --study")
     if run is None or to is None:
         raise InputError("export: needs a run and --to FOLDER, or --study NAME")
     found = find_run(Store(out), run)
@@ -60,11 +79,18 @@ def export(
         print(_words(exported.comparison["agreement"]))
 
 
-def _export_rounds(
-    study: str, to: Path | None, out: Path, data: Path | None, as_json: bool
+def _export_study(
+    study: str,
+    to: Path | None,
+    out: Path,
+    data: Path | None,
+    prefix: str | None,
+    analysis: bool,
+    as_json: bool,
 ) -> None:
     with prints_aside():
-        files = api.Results(study, Store(out), {}).export_rounds(to, data)
+        results = api.Results(study, Store(out), {})
+        files = results.export(to, data, prefix=prefix, analysis=analysis)
     if as_json:
         print_json({"study": study, "files": [str(path.resolve()) for path in files]})
     else:

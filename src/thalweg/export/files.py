@@ -1,20 +1,26 @@
 """Folders to write to, and a network's state as the bytes of a file."""
 
 import os
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from thalweg.errors import InputError
 
 
 def state_bytes(module: nn.Module) -> bytes:
     """Return a network's state dict as `torch.save` writes it."""
+    return tensor_bytes(module.state_dict())
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """Return tensors by name as `torch.save` writes them."""
     buffer = BytesIO()
-    torch.save({name: t.detach() for name, t in module.state_dict().items()}, buffer)
+    torch.save({name: tensor.detach().cpu() for name, tensor in tensors.items()}, buffer)
     return buffer.getvalue()
 
 

@@ -1,134 +1,158 @@
-"""Rounds of pruning as files, under the names that published lottery-ticket studies use."""
+"""The files of a pruning by rounds, as the published lottery-ticket scripts name and fill them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
 from thalweg.errors import InputError
 from thalweg.execute.models import build_spec_model, load_named_task
-from thalweg.export.files import make_writable
+from thalweg.export.files import tensor_bytes
+from thalweg.export.metrics import EPOCHS, epoch_metrics
+from thalweg.export.prefixes import prefixes
 from thalweg.spec import RunSpec
-from thalweg.store import Store, StudyResults
-from thalweg.store.files import write_whole
-from thalweg.store.slug import slug
+from thalweg.store import RunDirectory, Store, StudyResults
+
+
+@dataclass(frozen=True)
+class Round:
+    """One training of a pruning by rounds; 0 is the dense one.
+
+    Attributes:
+        run: Where it lies.
+        row: Of the ``rounds`` frame.
+        first: Epochs that the trainings before it took, the dense one's among them: when it was
+            pruned.
+        epochs: Epochs of its own, the last of which may have begun before the round did.
+    """
+
+    run: RunDirectory
+    row: Mapping[str, Any]
+    first: int
+    epochs: int
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """The runs of one ticket: rows of the ``rounds`` frame, the dense one first."""
+    """A pruning of which all rounds are done.
+
+    Attributes:
+        prefix: What its files' names begin with.
+        rounds: The dense training, and one a pruning.
+    """
 
     prefix: str
-    rows: tuple[dict[str, object], ...]
+    rounds: tuple[Round, ...]
 
     @property
-    def ids(self) -> list[str]:
-        return [str(row["run"]) for row in self.rows]
+    def last(self) -> RunDirectory:
+        return self.rounds[-1].run
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """What the last round ended with."""
+        return load_file(self.last.path / "final.safetensors")
+
+    @property
+    def masks(self) -> dict[str, Tensor]:
+        """Under which the last round was trained."""
+        return self.last.masks() or {}
+
+    @property
+    def kept(self) -> float:
+        """Fraction of the chosen weights that is nonzero."""
+        return float(self.rounds[-1].row["kept"])
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the last round on the test split; None in regression."""
+        found: float | None = self.rounds[-1].row["test_accuracy"]
+        return found
 
 
-def export_rounds(
-    store: Store, results: StudyResults, folder: Path, data: Path | None = None
-) -> list[Path]:
-    """Write what every complete pruning of a study came to.
-
-    With PREFIX the arm, its grid point where there are several, and the seed where there are
-    several:
-
-    - ``PREFIX_lottery_ticket_metrics.csv``: epoch, test_loss and test_accuracy of the last round's
-      training;
-    - ``PREFIX_sparsity_log.csv``: round, sparsity (the fraction of the weights that is 0), accuracy
-      and loss on the test split, round 0 being the dense network;
-    - ``PREFIX_theta_k_epK.safetensors``: the dense network's weights after epoch K, or with
-      ``stepK`` after step K, to which the rounds rewind; none where they do not;
-    - ``PREFIX_lottery_ticket_trained_weights.safetensors``: the last round's weights, trained;
-    - ``PREFIX_masks/mask_epR.safetensors``, ``mask_final.safetensors``: boolean, by parameter, the
-      mask under which round R trained.
-
-    Args:
-        store: Where the runs lie.
-        results: Of the study.
-        folder: Made where it does not exist; files of these names in it are replaced.
-        data: Folder searched first for downloadable data sets.
-
-    Returns:
-        The files.
+def lineages(store: Store, results: StudyResults, prefix: str | None = None) -> Iterator[Lineage]:
+    """Yield the prunings of a study of which all rounds are done.
 
     Raises:
-        InputError: The study has no complete rounds of pruning, the folder cannot be written, or
-            the code of a model has changed since it was trained.
-        ThalwegError: A file cannot be written.
+        InputError: A prefix is given and there are several arms; see `prefixes`.
     """
-    found = list(_lineages(results))
-    if not found:
-        raise InputError(
-            f"study {results.name!r}: has no complete rounds of pruning; they are runs of a study "
-            'with sparsity.name = "imp"'
-        )
-    make_writable(folder)
-    files = []
-    for lineage in found:
-        for name, content in _contents(store, results, lineage, data).items():
-            write_whole(folder / name, content)
-            files.append(folder / name)
-    return files
-
-
-def _lineages(results: StudyResults) -> Iterator[Lineage]:
-    """Yield every ticket of which all rounds are done."""
     frame = results.rounds
-    several = {
-        arm: (len(set(points)), len(set(seeds)))
-        for arm, points, seeds in frame.group_by("arm").agg("point", "seed").iter_rows()
-    }
-    taken: set[str] = set()
+    names = prefixes(frame, prefix)
     for (arm, point, seed), group in frame.group_by("arm", "point", "seed", maintain_order=True):
         rows = group.sort("round").to_dicts()
-        if any(row["status"] != "done" for row in rows):
-            continue
-        points, seeds = several[str(arm)]
-        parts = [str(arm), *([str(point)] if points > 1 else [])]
-        stem = prefix = slug(*parts, *([f"seed{seed}"] if seeds > 1 else []))
-        copy = 1
-        while prefix in taken:
-            copy += 1
-            prefix = f"{stem}-{copy}"
-        taken.add(prefix)
-        yield Lineage(prefix, tuple(rows))
+        if all(row["status"] == "done" for row in rows):
+            rounds: list[Round] = []
+            for row in rows:
+                first = rounds[-1].first + rounds[-1].epochs if rounds else 0
+                rounds.append(Round(store.run(row["run"]), row, first, ceil(row["epochs"])))
+            yield Lineage(names[str(arm), str(point), int(str(seed))], tuple(rounds))
 
 
-def _contents(
-    store: Store, results: StudyResults, lineage: Lineage, data: Path | None
-) -> dict[str, bytes | str]:
-    """Return the files of one ticket by name."""
-    last = store.run(lineage.ids[-1])
-    trained = load_file(last.path / "final.safetensors")
-    metrics = results.metrics.filter(pl.col("run") == last.id).sort("epoch")
-    log = pl.DataFrame(lineage.rows).select(
-        "round",
-        sparsity=1 - pl.col("kept"),
-        accuracy=pl.col("test_accuracy"),
-        loss=pl.col("test_loss"),
-    )
-    files: dict[str, bytes | str] = {
-        "lottery_ticket_metrics.csv": metrics.select(
-            "epoch", "test_loss", "test_accuracy"
-        ).write_csv(),
-        "sparsity_log.csv": log.write_csv(),
-        "lottery_ticket_trained_weights.safetensors": _bytes(trained),
-    }
-    start = _rewound(store, RunSpec.parse(last.spec()), trained, data)
+def round_files(
+    store: Store, lineage: Lineage, data: Path | None
+) -> Iterator[tuple[str, bytes | str]]:
+    """Yield the names and contents of a pruning's files.
+
+    Raises:
+        InputError: The code of the model has changed since it was trained.
+    """
+    trained = lineage.weights
+    yield f"{lineage.prefix}_lottery_ticket_metrics.csv", _metrics(lineage).write_csv()
+    yield f"{lineage.prefix}_sparsity_log.csv", _log(lineage).write_csv()
+    weights = f"{lineage.prefix}_lottery_ticket_trained_weights.pth"
+    yield weights, tensor_bytes(trained)
+    start = _rewound(store, RunSpec.parse(lineage.last.spec()), trained, data)
     if start is not None:
-        place, weights = start
-        files[f"theta_k_{place}.safetensors"] = _bytes(weights)
-    for number, run_id in enumerate(lineage.ids[1:], start=1):
-        masks = _bytes(store.run(run_id).masks() or {})
-        files[f"masks/mask_ep{number}.safetensors"] = masks
-        if run_id == last.id:
-            files["masks/mask_final.safetensors"] = masks
-    return {f"{lineage.prefix}_{name}": content for name, content in files.items()}
+        place, before = start
+        yield f"{lineage.prefix}_theta_k_{place}.pth", tensor_bytes(before)
+    for each in lineage.rounds[1:]:
+        masks = {f"{name}_mask": mask.float() for name, mask in (each.run.masks() or {}).items()}
+        yield f"{lineage.prefix}_masks/mask_ep{each.first}.pt", tensor_bytes(masks)
+    yield f"{lineage.prefix}_masks/mask_final.pt", tensor_bytes(masks)
+
+
+def _metrics(lineage: Lineage) -> pl.DataFrame:
+    """Return the epochs of all rounds, counted on from one to the next."""
+    frames = []
+    for number, each in enumerate(lineage.rounds):
+        begun = each.run.status()["epochs"] - each.epochs
+        frames.append(
+            epoch_metrics(each.run, begun).select(
+                pl.col("Epoch") - begun + each.first,
+                *EPOCHS[1:],
+                pl.lit(number).alias("round"),
+                pl.col("Epoch").alias("round_epoch"),
+            )
+        )
+    return pl.concat(frames)
+
+
+def _log(lineage: Lineage) -> pl.DataFrame:
+    """Return a row a pruning: when it was and what it left, and what the network was worth once it
+    was trained.
+    """
+    rows = []
+    for number, each in enumerate(lineage.rounds[1:], start=1):
+        kept = each.run.status()["sparsity"]
+        share = kept["nonzero"] / kept["weights"]
+        rows.append(
+            {
+                "Epoch": each.first,
+                "Remaining Fraction": share,
+                "Pruned Fraction": 1 - share,
+                "Nonzeros": kept["nonzero"],
+                "Total": kept["weights"],
+                "round": number,
+                "accuracy": each.row["test_accuracy"],
+                "loss": each.row["test_loss"],
+            }
+        )
+    return pl.DataFrame(rows, schema_overrides={"accuracy": pl.Float64})
 
 
 def _rewound(
@@ -151,9 +175,4 @@ def _rewound(
             f"run {spec.id}: the code of its model has changed since it was trained; its initial "
             "weights cannot be made again"
         )
-    return place, {name: tensor.detach() for name, tensor in weights.items()}
-
-
-def _bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    # Clones, because the format refuses tensors that share memory.
-    return save({name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()})
+    return place, weights
