@@ -69,9 +69,9 @@ def test_latex_of_texts(text, escaped):
 def test_latex_is_a_table_with_three_rules():
     lines = table([("sgd", "1.0"), ("a & b", "[2]")]).latex().splitlines()
     assert lines == [
-        r"% \usepackage{booktabs}",
+        r"% \usepackage{booktabs,longtable}",
         r"\begin{table}",
-        r"  \centering",
+        r"  \centering\footnotesize\setlength{\tabcolsep}{3pt}",
         r"  \caption{A title\_with {*}signs{*}. What it \textbar{} means.}",
         r"  \label{tab:some-table}",
         r"  \begin{tabular}{lr}",

@@ -16,11 +16,14 @@ from thalweg.cli.parameters import Backend, Data, Device, DryRun, Jobs, Json, Ou
 from thalweg.errors import InputError
 from thalweg.execute import Resources, plan_cohorts
 from thalweg.execute.estimate import estimate_seconds
+from thalweg.spec import RunSpec
 from thalweg.store import Store
 from thalweg.store.results import StudyResults
 from thalweg.study import StudyPlan, build_study
+from thalweg.study.further_looks import FurtherLooks, further_looks
 from thalweg.study.source import Table, effective
 from thalweg.study.statistics import mean_interval
+from thalweg.study.until_resolved import check_rule
 
 Model = Annotated[str, typer.Argument(help="A model's name, or package.module:Name.")]
 Task = Annotated[str, typer.Argument(help="A task's name, or package.module:function.")]
@@ -191,7 +194,13 @@ def run_study(
 ) -> None:
     """Train what is missing, write the report and print the results, or with dry_run the plan."""
     if dry_run:
-        _print_plan(study.plan, out, Resources.choose(device, jobs, data, backend), as_json)
+        resources = Resources.choose(device, jobs, data, backend)
+        if until is None:
+            _print_plan(study.plan, out, resources, as_json)
+        else:
+            check_rule(study.plan, out, *until)
+            looks = further_looks(study.plan, until[0])
+            _print_plan(looks.begun, out, resources, as_json, looks)
         return
     try:
         with prints_aside():
@@ -311,14 +320,21 @@ def _print_summary(results: StudyResults) -> None:
         print("\n".join([*lines, ""]))
 
 
-def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool) -> None:
+def _print_plan(
+    plan: StudyPlan,
+    out: Path,
+    resources: Resources,
+    as_json: bool,
+    looks: FurtherLooks | None = None,
+) -> None:
     store = Store(out) if (out / "store.json").exists() else None
-    missing = {
-        spec.id: spec for spec in plan.specs if not (store and store.run(spec.id).is_complete())
-    }
+    missing = _missing(plan.specs, store)
+    more = _missing(looks.specs if looks else (), store)
     with prints_aside():
         cohorts = plan_cohorts(plan.specs, store, resources, missing)
         seconds = estimate_seconds(cohorts, resources)
+        later = plan_cohorts(looks.specs, store, resources, more) if looks else []
+        more_seconds = estimate_seconds(later, resources)
     rows = []
     for cohort in cohorts:
         first = cohort.specs[0]
@@ -344,6 +360,17 @@ def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool)
                 "device": resources.device,
                 "estimated_seconds": seconds,
             }
+            | (
+                {
+                    "further_looks": {
+                        "seeds": looks.looks,
+                        "runs": len(more),
+                        "estimated_seconds": more_seconds,
+                    }
+                }
+                if looks
+                else {}
+            )
         )
         return
     if plan.spaces:
@@ -358,6 +385,18 @@ def _print_plan(plan: StudyPlan, out: Path, resources: Resources, as_json: bool)
         f"{epochs} epochs in all, on {resources.jobs} processes ({resources.device}): "
         f"about {_duration(seconds)}"
     )
+    if looks and looks.looks:
+        seeds = ", ".join(map(str, looks.looks))
+        print(
+            f"looks at {seeds} seeds may follow; they add at most {len(more)} runs, "
+            f"{sum(spec.train.epochs for spec in more.values())} epochs in all: about "
+            f"{_duration(more_seconds)}"
+        )
+
+
+def _missing(specs: Sequence[RunSpec], store: Store | None) -> dict[str, RunSpec]:
+    """The runs that are not complete, by id."""
+    return {spec.id: spec for spec in specs if not (store and store.run(spec.id).is_complete())}
 
 
 def _duration(seconds: float) -> str:

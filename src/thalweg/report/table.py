@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from thalweg.report.escapes import latex_text, markdown_text
+from thalweg.report.escapes import markdown_text
 from thalweg.report.html_table import html_table
+from thalweg.report.latex_table import latex_table
 from thalweg.study.panels import Arm, Panel
 
 KEY_SCHEMA = {"task": pl.String, "model": pl.String, "arm": pl.String}
@@ -50,25 +51,8 @@ class Table:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def latex(self) -> str:
-        """Return it in LaTeX, for the package ``booktabs``."""
-        rows = [" & ".join(map(latex_text, row)) for row in (self.header, *self.rows)]
-        columns = "".join("r" if right else "l" for right in self.numeric)
-        lines = [
-            r"% \usepackage{booktabs}",
-            r"\begin{table}",
-            r"  \centering",
-            rf"  \caption{{{latex_text(self.caption)}}}",
-            rf"  \label{{tab:{self.name}}}",
-            rf"  \begin{{tabular}}{{{columns}}}",
-            r"    \toprule",
-            rf"    {rows[0]} \\",
-            r"    \midrule",
-            *(rf"    {row} \\" for row in rows[1:]),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-        ]
-        return "\n".join(lines) + "\n"
+        """Return it in LaTeX, see `latex_table`."""
+        return latex_table(self.name, self.caption, self.header, self.rows, self.numeric)
 
     @property
     def caption(self) -> str:
