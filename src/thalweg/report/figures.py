@@ -11,6 +11,8 @@ from thalweg.report.against_axis import LEAD as AXIS_LEAD
 from thalweg.report.against_axis import axis_charts
 from thalweg.report.arm_dots import arm_dots
 from thalweg.report.arm_style import arm_style
+from thalweg.report.associations import LEAD as TICKETS_LEAD
+from thalweg.report.associations import association_tables
 from thalweg.report.charts import (
     Axis,
     Chart,
@@ -28,8 +30,10 @@ from thalweg.report.charts import (
     padded,
 )
 from thalweg.report.classes import ArmClasses, arm_classes
+from thalweg.report.dense_and_tickets import dense_and_tickets, dense_and_tickets_tables
 from thalweg.report.dynamics import LEAD as DYNAMICS_LEAD
 from thalweg.report.dynamics import dynamics_charts, dynamics_tables
+from thalweg.report.flatness_charts import flatness_charts
 from thalweg.report.formats import (
     axis_title,
     clipped,
@@ -93,6 +97,7 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
     """
     targets = target_reaches(results, panels)
     pruned = prunings(results, panels)
+    tickets = dense_and_tickets(results, panels)
     found = [
         Section(
             "Final test figures",
@@ -127,6 +132,12 @@ def sections(results: StudyResults, panels: Sequence[Panel]) -> list[Section]:
             MEASURED_LEAD,
             tuple(Group(_selected(p), tuple(measured_charts(results, p))) for p in panels),
             tuple(measured_tables(results, panels)),
+        ),
+        Section(
+            "Dense networks and their tickets",
+            TICKETS_LEAD,
+            (Group("", tuple(flatness_charts(tickets))),),
+            (*dense_and_tickets_tables(tickets), *association_tables(tickets)),
         ),
         Section(
             "Measurements against the grid",

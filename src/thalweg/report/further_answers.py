@@ -6,8 +6,10 @@ from itertools import combinations, pairwise
 import polars as pl
 
 from thalweg.report.against_axis import against_axes
+from thalweg.report.associations import association_verdicts
 from thalweg.report.best_kept import best_kept
 from thalweg.report.charts import Line
+from thalweg.report.dense_and_tickets import dense_and_tickets
 from thalweg.report.formats import listed, metric_interval, metric_name, number
 from thalweg.report.landscapes import landscape_labels
 from thalweg.report.measurements import shown_figures
@@ -29,7 +31,7 @@ FLATNESS = ("eigenvalue 1", "trace", "asam", "fisher_rao")
 def further_answers(results: StudyResults, grouped: Sequence[Panel]) -> tuple[str, ...]:
     """Return sentences, panel by panel: optimum and stable range of a long grid, and how what was
     measured goes along it; the best fraction of the weights kept, and which prunings cost; which
-    arms end where the loss is flattest.
+    arms end where the loss is flattest; and whether flat networks have good tickets.
     """
     pruned = prunings(results, grouped)
     best = best_kept(pruned)
@@ -44,7 +46,7 @@ def further_answers(results: StudyResults, grouped: Sequence[Panel]) -> tuple[st
         )
         own += _flattest(results, panel)
         found += [f"{panel.title}: {text}" for text in own]
-    return tuple(found)
+    return (*found, *association_verdicts(dense_and_tickets(results, grouped)))
 
 
 def _grids(panel: Panel) -> Iterator[str]:
