@@ -20,6 +20,7 @@ from thalweg.report.comparison_sentences import (
 )
 from thalweg.report.formats import metric_name, metric_value, number
 from thalweg.report.html_table import html_table
+from thalweg.report.measured_metric import is_measured, left_out, with_measured
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import (
     Estimate,
@@ -159,7 +160,9 @@ class Comparisons:
                 "difference": difference_figure(pair, self.metric),
                 "95 % interval": difference_range(pair.interval, self.metric),
                 "BCa": difference_range(pair.bca, self.metric),
-                "P(better)": estimate_text(pair.improvement),
+                ("P(lower)" if is_measured(self.metric) else "P(better)"): estimate_text(
+                    pair.improvement
+                ),
                 "permutation p": p_text(pair.permutation_adjusted),
                 "p": "—" if pair.p_adjusted is None else p_text(pair.p_adjusted),
                 "verdict": "resolved" if pair.resolved else "not resolved",
@@ -204,13 +207,14 @@ def compare_arms(
     Args:
         results: The study's results.
         names: Arms; all if none are named.
-        metric: A loss or accuracy of the ``runs`` frame; test accuracy if there is one, or test
-            loss.
+        metric: A loss or accuracy of the ``runs`` frame, or a measured figure (see
+            `with_measured`); test accuracy if there is one, or test loss.
 
     Raises:
         InputError: An arm or metric is unknown, or there is nothing to compare.
     """
-    grouped = panels(results)
+    before = panels(results)
+    grouped = with_measured(results, before, metric)
     metric = known_metric(results, grouped, metric)
     asked = known_arms(grouped, names)
     compared = compare_named(results, grouped, asked, metric)
@@ -222,7 +226,7 @@ def compare_arms(
         if arm.name in asked and (values := tuple(compared_point(arm).values(metric)))
     )
     tuning = {figures.arm.name: figures.tuning for figures in arms}
-    told = notes(results, metric, compared, tuning)
+    told = (*notes(results, metric, compared, tuning), *left_out(before, grouped, asked))
     return Comparisons(results.name, metric, arms, tuple(compared), told)
 
 
