@@ -15,12 +15,19 @@ RUNS = [
 ]
 
 
+ROUNDS = [
+    {"arm": "plain", "point": "", "seed": 0, "round": 0, "run": "cc10"},
+    {"arm": "plain", "point": "", "seed": 0, "round": 1, "run": "aa10"},
+    {"arm": "grid", "point": "lr=0.1", "seed": 0, "round": 0, "run": "dd10"},
+]
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(tmp_path, create=True)
     for run in RUNS:
         write_json(store.run(run["run"]).path / "spec.json", {})
-    write_json(store.study_folder("first") / "study.json", {"runs": RUNS})
+    write_json(store.study_folder("first") / "study.json", {"runs": RUNS, "rounds": ROUNDS})
     return store
 
 
@@ -31,6 +38,9 @@ def store(tmp_path: Path) -> Store:
         ("aa2", "aa20"),
         ("first/plain/1", "aa20"),
         ("first/grid/lr=0.2/0", "bb20"),
+        ("first/plain/0/round:0", "cc10"),
+        ("first/plain/0/round:1", "aa10"),
+        ("first/grid/0/round:0", "dd10"),
     ],
 )
 def test_a_run_has_several_names(store: Store, name: str, run: str) -> None:
@@ -44,6 +54,7 @@ def test_a_run_has_several_names(store: Store, name: str, run: str) -> None:
         ("a", r"2 ids begin so \(aa10, aa20\); give more of it"),
         ("firts/plain/0", "unknown study 'firts'; did you mean 'first'"),
         ("first/plain/2", "unknown run 'first/plain/2'; did you mean 'first/plain/[01]'"),
+        ("first/plain/0/round:2", "unknown run .*did you mean 'first/plain/0/round:[01]'"),
         (
             "first/grid/0",
             "one run a grid point; give one of first/grid/lr=0.1/0, first/grid/lr=0.2/0",

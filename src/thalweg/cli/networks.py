@@ -17,6 +17,7 @@ from thalweg.measure.origin import Origin
 from thalweg.measure.state_dicts import load_state_dict, read_state_dict
 from thalweg.models import build_model
 from thalweg.spec import RunSpec
+from thalweg.spec.imported import is_imported
 from thalweg.spec.named import split_name
 from thalweg.store import Store
 from thalweg.store.find import find_run
@@ -80,10 +81,13 @@ def load_network(
             if given is not None:
                 raise InputError(f"{key} {given}: must be left out for a run, which names its own")
         run = find_run(Store(out), what)
-        trained, spec = load_trained(run, data), RunSpec.parse(run.spec())
-        made_of = {"model": spec.model.canonical(), "task": spec.task.canonical()}
-        origin = RunOrigin(run, spec, trained.task)
-        return Loaded(trained.module, trained.task, made_of, origin)
+        trained, spec = load_trained(run, data), run.spec()
+        origin = (
+            Origin(run.masks())
+            if is_imported(spec)
+            else RunOrigin(run, RunSpec.parse(spec), trained.task)
+        )
+        return Loaded(trained.module, trained.task, trained.made_of, origin)
     if not path.exists():
         raise InputError(f"{path}: does not exist")
     if model is None or (task is None and not blank):

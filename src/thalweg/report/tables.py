@@ -171,13 +171,14 @@ def cost_table(results: StudyResults, panels: Sequence[Panel]) -> Table:
                 for run in point.runs
                 if run["status"] in ("done", "diverged")
             ]
+            seconds = [run["seconds"] for run in runs if run["seconds"] is not None]
             records.append(
                 {
                     **key(panel, arm),
                     "runs": len(runs),
                     "parameters": _joined(runs, "parameters"),
                     **{name: _mean(runs, name) for name in _COSTS},
-                    "seconds_total": math.fsum(run["seconds"] or 0.0 for run in runs),
+                    "seconds_total": math.fsum(seconds) if seconds or not runs else None,
                     **{name: _joined(runs, name) for name in ("backend", "device", "rows")},
                 }
             )

@@ -25,6 +25,9 @@ from thalweg.validation import Options, unknown, validate
 FORMAT = 1
 """Version of the canonical form. Raising it gives every run a new identity."""
 
+IMPORTED = "imported"
+"""Key that marks the spec of a run which another program trained, and its study."""
+
 SECTIONS = ("task", "model", "optimizer", "train", "sparsity", "seed")
 
 
@@ -98,6 +101,11 @@ class RunSpec:
         Raises:
             InputError: One sentence that names the key, the value and what is allowed.
         """
+        if IMPORTED in table:
+            raise InputError(
+                "the run was imported from files of another program, so nothing can "
+                "train it again; only what its files hold can be looked at"
+            )
         for key in table:
             if key not in (*SECTIONS, "format"):
                 raise InputError(unknown("key", key, SECTIONS))
@@ -129,10 +137,10 @@ class RunSpec:
             options = sparsity_options(sparsity)
             options.check_length(checked.epochs)
             if isinstance(options, RoundsOptions) and options.lr_schedule is not None:
-                _parse_named(SCHEDULES, options.lr_schedule, "sparsity.lr_schedule")
+                parse_named(SCHEDULES, options.lr_schedule, "sparsity.lr_schedule")
         return cls(
-            task=_parse_named(TASKS, table["task"], "task"),
-            model=_parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
+            task=parse_named(TASKS, table["task"], "task"),
+            model=parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
             init=parse_init(init),
             optimizer=Named(
                 optimizer,
@@ -140,7 +148,7 @@ class RunSpec:
                 _code(OPTIMIZERS, optimizer),
             ),
             train=checked,
-            schedule=_parse_named(SCHEDULES, schedule, "train.schedule"),
+            schedule=parse_named(SCHEDULES, schedule, "train.schedule"),
             seed=seed,
             augment=_optional(AUGMENTATIONS, augment, "train.augment"),
             average=average,
@@ -190,7 +198,7 @@ class RunSpec:
         """The learning-rate schedule of this training, which may differ from the dense one's."""
         if self.rounds is None or self.rounds.lr_schedule is None:
             return self.schedule
-        return _parse_named(SCHEDULES, self.rounds.lr_schedule, "sparsity.lr_schedule")
+        return parse_named(SCHEDULES, self.rounds.lr_schedule, "sparsity.lr_schedule")
 
     @property
     def round(self) -> int:
@@ -235,7 +243,18 @@ def sparsity_options(sparsity: Named) -> ParameterOptions:
     return validate(kind, sparsity.options)
 
 
-def _parse_named(registry: Registry[Any], table: Any, path: str, also: Sequence[str] = ()) -> Named:
+def parse_named(registry: Registry[Any], table: Any, path: str, also: Sequence[str] = ()) -> Named:
+    """Check a choice from a registry and fill in its defaults.
+
+    Args:
+        registry: What there is to choose from.
+        table: A name, or a table with a name and options.
+        path: Where it stands, for the message.
+        also: Keys that the table may hold too and that are read elsewhere, for the message.
+
+    Raises:
+        InputError: An unknown name or option, or a value that is not allowed.
+    """
     name, options = split_name(table, path)
     entry = registry[name]
     if entry.options is not None:
@@ -246,7 +265,7 @@ def _parse_named(registry: Registry[Any], table: Any, path: str, also: Sequence[
 
 
 def _optional(registry: Registry[Any], table: Any, path: str) -> Named | None:
-    return None if table is None else _parse_named(registry, table, path)
+    return None if table is None else parse_named(registry, table, path)
 
 
 def _code(registry: Registry[Any], name: str) -> str:

@@ -82,14 +82,15 @@ def describe(run: RunDirectory) -> dict[str, Any]:
         return row
     spec = run.spec()
     hyperparameters = {k: v for k, v in spec["optimizer"].items() if k not in ("name", "code")}
+    batch_size = spec["train"]["batch_size"]
     return {
         **row,
-        "task": spec["task"]["name"],
-        "model": spec["model"]["name"],
+        "task": None if spec["task"] is None else spec["task"]["name"],
+        "model": None if spec["model"] is None else spec["model"]["name"],
         "optimizer": spec["optimizer"]["name"],
         "hyperparameters": json.dumps(hyperparameters),
         "lr": hyperparameters.get("lr"),
-        "batch_size": str(spec["train"]["batch_size"]),
+        "batch_size": None if batch_size is None else str(batch_size),
         "seed": spec["seed"],
         **(sparsity_figures(spec, status) if row["status"] in COMPLETE else {}),
     }

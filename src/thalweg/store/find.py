@@ -9,6 +9,8 @@ from thalweg.validation import unknown
 SHOWN = 5
 """Ids that a sentence lists at most."""
 
+_ROUND = "/round:"
+
 
 def find_run(store: Store, name: str) -> RunDirectory:
     """Return the run of a name.
@@ -16,7 +18,8 @@ def find_run(store: Store, name: str) -> RunDirectory:
     Args:
         store: Where it lies.
         name: Its id, the beginning of its id that no other run's has, STUDY/ARM/SEED, or
-            STUDY/ARM/POINT/SEED where the arm has a grid.
+            STUDY/ARM/POINT/SEED where the arm has a grid; with /round:R behind it, a round of
+            pruning.
 
     Raises:
         InputError: There is no such run, or more than one.
@@ -39,12 +42,16 @@ def _of_study(store: Store, name: str) -> RunDirectory:
     study = name.partition("/")[0]
     if study not in store.studies():
         raise InputError(f"run {name!r}: {unknown('study', study, store.studies())}")
+    record = read_json(store.study_folder(study) / "study.json")
+    entries = record.get("rounds", []) if _ROUND in name else record["runs"]
     short: dict[str, list[str]] = {}
     full = {}
-    for entry in read_json(store.study_folder(study) / "study.json")["runs"]:
-        parts = [study, entry["arm"], *filter(None, [entry["point"]]), str(entry["seed"])]
-        full["/".join(parts)] = entry["run"]
-        short.setdefault(f"{study}/{entry['arm']}/{entry['seed']}", []).append("/".join(parts))
+    for entry in entries:
+        round_ = f"{_ROUND}{entry['round']}" if _ROUND in name else ""
+        seed = f"{entry['seed']}{round_}"
+        path = "/".join([study, entry["arm"], *filter(None, [entry["point"]]), seed])
+        full[path] = entry["run"]
+        short.setdefault(f"{study}/{entry['arm']}/{seed}", []).append(path)
     if name in full:
         return store.run(full[name])
     points = short.get(name, [])

@@ -82,7 +82,7 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.register("probes", pl.DataFrame(probes, schema=probe_schema))
         connection.register("series", pl.concat(series))
         # A run that was to be pruned from one that diverged took no step and has no table.
-        complete = [run["run"] for run in runs if run["status"] in COMPLETE and run["steps"]]
+        complete = [run["run"] for run in runs if run["status"] in COMPLETE and run["steps"] != 0]
         connection.register("no_metrics", pl.DataFrame(schema=METRICS))
         view = "CREATE VIEW metrics AS SELECT * FROM no_metrics"
         if complete:

@@ -15,17 +15,22 @@ def sparsity_figures(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Row:
 
     Also ``layers``, the fraction kept of each parameter, and ``own_steps`` and ``own_epochs``, what
     it trained for itself: a round of pruning counts its steps on from where it was rewound to.
+    Files of another program tell no steps, and may not tell epochs or counts of weights.
     """
     steps, epochs = status["steps"], status["epochs"]
-    if not steps:  # pruned from a run that diverged: what else its record has is of that run
+    figures: Row
+    if "own_epochs" in status:  # the run was imported
+        figures = {"own_steps": None, "own_epochs": status["own_epochs"]}
+    elif not steps:  # pruned from a run that diverged: what else its record has is of that run
         return {"own_steps": 0, "own_epochs": 0.0}
-    end = steps if status["diverged_step"] is None else min(status["diverged_step"], steps)
-    own = max(0, end - _first_step(spec, steps // epochs))
-    figures: Row = {"own_steps": own, "own_epochs": own * epochs / steps}
+    else:
+        end = steps if status["diverged_step"] is None else min(status["diverged_step"], steps)
+        own = max(0, end - _first_step(spec, steps // epochs))
+        figures = {"own_steps": own, "own_epochs": own * epochs / steps}
     found = status.get("sparsity")
     if found is None:
         return figures
-    figures["kept"] = found["nonzero"] / found["weights"]
+    figures["kept"] = found["kept"] if "kept" in found else found["nonzero"] / found["weights"]
     figures["layers"] = {
         name: layer["nonzero"] / layer["weights"] for name, layer in found["layers"].items()
     }
@@ -54,13 +59,13 @@ def round_rows(entries: Sequence[Mapping[str, Any]], described: Mapping[str, Row
         row = {"status": "missing", **described.get(entry["run"], {})}
         if entry["round"] == 0 and "own_steps" in row:
             row |= _dense(pruned.get(_lineage(entry), {}))
-        layers, steps = row.get("layers"), row.get("own_steps")
+        layers, epochs = row.get("layers"), row.get("own_epochs")
         row |= {
             **entry,
             "layers": None if layers is None else json.dumps(layers),
-            "steps": steps,
-            "epochs": row.get("own_epochs"),
-            "trained": None if steps is None else steps > 0,
+            "steps": row.get("own_steps"),
+            "epochs": epochs,
+            "trained": None if epochs is None else epochs > 0,
         }
         rows.append({name: row.get(name) for name in ROUNDS})
     return rows

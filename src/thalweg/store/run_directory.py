@@ -104,14 +104,15 @@ class RunDirectory:
         status: Mapping[str, Any],
         metrics: Sequence[Mapping[str, Any]],
         confusion: Sequence[Mapping[str, Any]],
-        weights: Mapping[str, Tensor],
+        weights: Mapping[str, Tensor] | None,
         masks: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Write a completed run; the status last."""
+        """Write a completed run; the status last. Of an imported one no weights may be known."""
         write_whole(self.path / "metrics.parquet", parquet(metrics, METRICS))
         if confusion:
             write_whole(self.path / "confusion.parquet", parquet(confusion, CONFUSION))
-        write_whole(self.path / "final.safetensors", _tensors(weights))
+        if weights is not None:
+            write_whole(self.weights_path, _tensors(weights))
         if masks is not None:
             write_whole(self.masks_path, _tensors(masks))
         write_json(self.path / "status.json", status)
@@ -166,6 +167,11 @@ class RunDirectory:
     def figures(self, file: str) -> dict[str, Any] | None:
         """Return what a probe has measured; None where it has not."""
         return read_json(self.figures_path(file)) if self.has_figures(file) else None
+
+    @property
+    def weights_path(self) -> Path:
+        """Where the weights that the run ended with lie; an imported run may have none."""
+        return self.path / "final.safetensors"
 
     @property
     def masks_path(self) -> Path:

@@ -13,6 +13,7 @@ from thalweg.audit.check import Check, Seen
 from thalweg.audit.finding import Severity
 from thalweg.audit.read.recorded import RecordedStudy, final_weights
 from thalweg.audit.read.tensors import Named
+from thalweg.errors import InputError
 from thalweg.execute import Progress, Resources, execute
 from thalweg.spec import RunSpec
 from thalweg.store import Store
@@ -33,11 +34,16 @@ def rerun(study: RecordedStudy, count: int, progress: Progress, data: Path | Non
         data: Folder searched first for downloadable data sets.
 
     Raises:
-        InputError: The runs' data is not there.
+        InputError: The runs' data is not there, or none of them can be trained here.
         ThalwegError: The work could not be done.
     """
     done = {run["run"]: run["arm"] for run in study.complete if run["status"] == "done"}
     known = [(i, spec) for i in sorted(done) if (spec := study.spec(i)) is not None]
+    if not known:
+        raise InputError(
+            f"--rerun {count}: none of the runs of study {study.results.name!r} can be trained "
+            "again here; leave it out"
+        )
     drawn = random.Random(0).sample(known, min(count, len(known)))
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), create=True)

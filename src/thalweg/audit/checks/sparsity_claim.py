@@ -43,8 +43,9 @@ def _of_study(study: RecordedStudy) -> Iterator[Seen]:
                 f"{allowed} of {total}, where keep = {fraction:g} is {kept(fraction, total)}",
             )
         recorded = run.status().get("sparsity", {}).get("nonzero")
-        nonzero = sum(int(weights[name].count_nonzero()) for name in masks)
-        if recorded is not None and recorded != nonzero:
+        known = weights.keys() >= masks.keys()  # an imported run may have masks alone
+        nonzero = sum(int(weights[name].count_nonzero()) for name in masks if known)
+        if recorded is not None and known and recorded != nonzero:
             yield Seen(
                 "severe",
                 where,

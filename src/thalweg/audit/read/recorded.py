@@ -71,8 +71,10 @@ class RecordedStudy:
 
 
 def final_weights(run: RunDirectory) -> Named:
-    """Return the weights, and other tensors, that a run ended with."""
-    return load_file(run.path / "final.safetensors")
+    """Return the weights, and other tensors, that a run ended with; none of one that was imported
+    without.
+    """
+    return load_file(run.weights_path) if run.weights_path.exists() else {}
 
 
 def _without_code(table: dict[str, Any]) -> dict[str, Any]:
