@@ -14,6 +14,7 @@ from thalweg.cli import (
     connect,
     data,
     export,
+    import_,
     inspect,
     lr_find,
     measure,
@@ -45,6 +46,7 @@ app.command()(measure.measure)
 app.command()(connect.connect)
 app.command()(overlap.overlap)
 app.command()(export.export)
+app.command("import")(import_.import_)
 app.command("list")(catalogue.list_names)
 app.command()(catalogue.doctor)
 app.add_typer(data.app, name="data")

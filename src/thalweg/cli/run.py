@@ -1,6 +1,7 @@
 """Commands that train one study: run, train, demo."""
 
 import json
+import math
 import re
 import sys
 from collections import Counter
@@ -21,6 +22,7 @@ from thalweg.store import Store
 from thalweg.store.results import StudyResults
 from thalweg.study import StudyPlan, build_study
 from thalweg.study.further_looks import FurtherLooks, further_looks
+from thalweg.study.record import check_not_imported
 from thalweg.study.source import Table, effective
 from thalweg.study.statistics import mean_interval
 from thalweg.study.until_resolved import check_rule
@@ -83,6 +85,8 @@ def run(
 ) -> None:
     """Run a study and write its report. What is complete is never trained again."""
     until = _until(until_resolved, max_seeds, metric)
+    if (out / "store.json").exists():
+        check_not_imported(study, Store(out))
     with prints_aside():
         loaded = api.load_study(study, preset, seeds, overrides or ())
     run_study(loaded, out, jobs, device, backend, data, dry_run, as_json, until)
@@ -294,7 +298,8 @@ def summarize(results: StudyResults) -> list[dict[str, Any]]:
             if values:
                 row[name] = _figure(values, len(values) + statuses["diverged"])
         row["runs"] = ", ".join(f"{count} {status}" for status, count in statuses.items())
-        row["seconds"] = group["seconds"].sum()
+        if seconds := group["seconds"].drop_nulls().to_list():
+            row["seconds"] = math.fsum(seconds)
         rows.append(row)
     return rows
 

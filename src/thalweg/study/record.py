@@ -3,19 +3,24 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from thalweg.errors import InputError
+from thalweg.spec.run import IMPORTED
 from thalweg.store import Store
 from thalweg.store.files import read_json, write_json, write_whole
 from thalweg.study.comparison import looks
 from thalweg.study.plan import StudyPlan
 from thalweg.study.protocol import budget_notes, tuning_budgets
+from thalweg.study.source import imported_sentence
 
 
 def record_study(study: StudyPlan, store: Store, command: str) -> None:
     """Write the study's TOML, and which run stands at which arm, point and seed.
 
     Raises:
+        InputError: A study of that name was imported.
         ThalwegError: The store cannot be written.
     """
+    check_not_imported(study.name, store)
     folder = store.study_folder(study.name)
     path = folder / "study.json"
     before = read_json(path) if path.exists() else {}
@@ -47,6 +52,17 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
         ],
     }
     write_json(path, record)
+
+
+def check_not_imported(name: str, store: Store) -> None:
+    """Check that a store holds no imported study of a name, whose place another would take.
+
+    Raises:
+        InputError: It does.
+    """
+    path = store.study_folder(name) / "study.json"
+    if path.exists() and IMPORTED in read_json(path):
+        raise InputError(imported_sentence(name))
 
 
 def record_stop(store: Store, name: str, reason: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import InputError
+from thalweg.spec.run import IMPORTED
 from thalweg.validation import unknown
 
 Table = dict[str, Any]
@@ -76,6 +77,9 @@ def effective(
     Raises:
         InputError: An unknown preset or section, or an override that is not KEY=VALUE.
     """
+    if IMPORTED in table:
+        told = table.get("study")
+        raise InputError(imported_sentence(told.get("name") if isinstance(told, Mapping) else None))
     for key in table:
         if key not in SECTIONS:
             raise InputError(unknown("key", key, SECTIONS))
@@ -130,6 +134,14 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
         else:
             result[key] = value
     return result
+
+
+def imported_sentence(name: Any) -> str:
+    """Return why a study that was imported is not run."""
+    return (
+        f"study {name!r}: was imported from files of another program, so nothing can train it; it "
+        "can be shown, queried, measured, audited, compared and reported"
+    )
 
 
 def _override(table: Table, text: str) -> Table:
