@@ -1,3 +1,5 @@
+from itertools import starmap
+
 import pytest
 import torch
 from tests.imports.conftest import HIDDEN, LAYERS, network
@@ -34,6 +36,21 @@ def test_lenet_is_recognised_under_other_names(name: str) -> None:
     assert found.model.name == name
     assert all(torch.equal(theirs[key], ours[own]) for key, own in found.names.items())
     assert len(found.names) == len(ours)
+
+
+def test_a_convolution_over_all_of_its_input_is_a_linear_layer() -> None:
+    theirs = nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2)),
+        *(nn.Conv2d(16, 120, 5), nn.Tanh(), nn.Flatten()),
+        *(nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10)),
+    )
+    found = recognise("f", theirs.state_dict(), None)
+    assert found.model.name == "lenet5-tanh"
+    ours = build_model("lenet5-tanh", {}, (1, 28, 28), 10, 0, None)
+    ours.load_state_dict(dict(starmap(found.ours, theirs.state_dict().items())))
+    images = torch.randn(5, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(ours(images), theirs(images))
 
 
 def test_layers_of_one_shape_are_told_by_their_order() -> None:

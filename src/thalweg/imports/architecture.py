@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from thalweg.errors import InputError
@@ -30,19 +31,26 @@ class Recognised:
     Attributes:
         model: The network, with all its options.
         names: What its parameters and buffers are called here, by the names in the file.
+        shapes: Theirs here, by our names.
         parameters: How many numbers are trained.
     """
 
     model: Named
     names: Names
+    shapes: Mapping[str, torch.Size]
     parameters: int
+
+    def ours(self, name: str, tensor: Tensor) -> tuple[str, Tensor]:
+        """Return our name of a tensor, weights or a mask of them, and it in the shape it has here."""
+        return self.names[name], tensor.reshape(self.shapes[self.names[name]])
 
 
 def recognise(where: str, weights: Mapping[str, Tensor], told: Any) -> Recognised:
     """Return the model that weights are of.
 
     Names need not be ours: a parameter is the one whose name ends alike (``weight``,
-    ``weight_hh_l0``) and that has its shape; where several have, they stand in the same order.
+    ``weight_hh_l0``) and that has its shape; where several have, they stand in the same order. A
+    convolution that covers all of its input is the linear layer that it equals.
 
     Args:
         where: The file, for the message.
@@ -63,9 +71,12 @@ def recognise(where: str, weights: Mapping[str, Tensor], told: Any) -> Recognise
             options = {**sizes, **options}
         model = parse_named(MODELS, {"name": name, **options}, "--model")
         for module in _candidates(model, weights):
-            names = _match(module, weights)
+            own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+            names = _match(own, weights) or _match(own, _flattened(own, weights))
             if names is not None:
-                return Recognised(model, names, sum(p.numel() for p in module.parameters()))
+                shapes = {name: tensor.shape for name, tensor in own.items()}
+                count = sum(parameter.numel() for parameter in module.parameters())
+                return Recognised(model, names, shapes, count)
     allowed = " or ".join(str(each) for each in wanted)
     other = "" if told is not None else ", or another that --model names"
     raise InputError(f"{where}: its shapes fit no {allowed}{other}; it has {_few(weights)}")
@@ -89,9 +100,17 @@ def _candidates(model: Named, weights: Mapping[str, Tensor]) -> Iterator[nn.Modu
                 continue
 
 
-def _match(module: nn.Module, weights: Mapping[str, Tensor]) -> Names | None:
+def _flattened(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights with those of convolutions that the network has not as matrices."""
+    known = {tensor.shape for tensor in own.values()}
+    return {
+        name: value.flatten(1) if value.ndim == 4 and value.shape not in known else value
+        for name, value in weights.items()
+    }
+
+
+def _match(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Names | None:
     """Return what our names of the weights are; None if they are not those of the network."""
-    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     if {n: t.shape for n, t in own.items()} == {n: t.shape for n, t in weights.items()}:
         return {name: name for name in own}
     keys, theirs = _keys(own), _keys(weights)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import torch
@@ -135,9 +136,7 @@ def _tensors(source: Source, model: Any) -> _Tensors:
     for file in (rewound, own):
         if file is not None and file.tensors is not None:
             recognised = recognise(file.name, file.tensors.weights, model)
-            named[file.name] = {
-                ours: file.tensors.weights[theirs] for theirs, ours in recognised.names.items()
-            }
+            named[file.name] = dict(starmap(recognised.ours, file.tensors.weights.items()))
     masks = {epoch: _masks(source, file, recognised) for epoch, file in source.masks.items()}
     if own is not None and own.tensors is not None and own.tensors.masks:
         masks.setdefault(None, _masks(source, own, recognised))
@@ -155,7 +154,7 @@ def _masks(source: Source, file: File, recognised: Recognised | None) -> Masks:
     if recognised is None or like is None or like.tensors is None:
         return masks
     theirs = rename(file.name, masks, like.tensors.weights)
-    return {recognised.names[theirs[name]]: mask for name, mask in masks.items()}
+    return dict(recognised.ours(theirs[name], mask) for name, mask in masks.items())
 
 
 def _prunings(source: Source) -> list[Pruning]:
