@@ -73,7 +73,7 @@ addEventListener("message", (event) => {
 @pytest.mark.parametrize(
     ("study", "charts"),
     [
-        ("classification", 26),
+        ("classification", 27),
         ("regression", 5),
         ("single_seed", 8),
         ("all_diverged", 0),
