@@ -146,6 +146,24 @@ def test_metrics_count_the_epochs_of_all_rounds(pruned_by_rounds: Store, folder:
             assert row["Train Acc (%)"] == ""  # which is measured nowhere
 
 
+def test_a_rewind_into_an_epoch_counts_what_is_left_of_it(tmp_path: Path) -> None:
+    table = {
+        "study": {"name": "steps", "seeds": 1},
+        "task": {"name": "digits"},
+        "model": {"name": "mlp", "widths": [8]},
+        "train": {"epochs": 2, "batch_size": 256},
+        "optimizer": {"name": "sgd", "lr": 0.1},
+        "sparsity": {"name": "imp", "keep": [0.5, 0.2], "rewind": "step:1"},
+    }
+    results = Study(build_study(table)).run(tmp_path, jobs=1, progress=Progress(quiet=True))
+    results.export(tmp_path / "there", prefix="run")
+    rows = read_csv(tmp_path / "there" / "run_lottery_ticket_metrics.csv")
+    assert [int(row["Epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [int(row["round_epoch"]) for row in rows] == [1, 2] * 3
+    names = {path.name for path in (tmp_path / "there").rglob("*.p*t*")}
+    assert {"mask_ep2.pt", "mask_ep4.pt", "mask_final.pt", "run_theta_k_step1.pth"} <= names
+
+
 def test_theta_is_what_the_rounds_rewind_to(pruned_by_rounds: Store, folder: Path) -> None:
     for seed in (0, 1):
         dense, *_ = lineage(pruned_by_rounds, "ticket", seed)
