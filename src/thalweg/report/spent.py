@@ -4,7 +4,7 @@ import math
 
 import polars as pl
 
-from thalweg.report.formats import count, duration, plural
+from thalweg.report.formats import count, duration
 from thalweg.store.results import StudyResults
 
 COSTS = ("examples", "gradient_evaluations", "flops", "seconds")
@@ -23,7 +23,7 @@ def spent(results: StudyResults) -> str:
         return ""
     total = {name: math.fsum(ended[name].drop_nulls()) for name in COSTS}
     return (
-        f"{plural(len(ended), 'training')}: {count(total['examples'])} examples, "
+        f"{len(ended):,} training{'s' * (len(ended) > 1)}: {count(total['examples'])} examples, "
         f"{count(total['gradient_evaluations'])} gradient evaluations, {count(total['flops'])} "
         f"FLOPs, {duration(total['seconds'])} of wall time, each counted by its share of its "
         "cohort's."
