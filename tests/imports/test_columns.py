@@ -89,7 +89,8 @@ def test_what_is_wrong_with_figures_is_told_in_a_sentence(text: str, sentence: s
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("round,sparsity\n1,0.5\n", "unknown column 'round'"),
+        ("round,sparsity\n1,0.5\n", "no column of epochs"),
+        ("epoch,sparsity,foo\n1,0.5,1\n", "unknown column 'foo'"),
         ("epoch,nonzeros\n1,5\n", "none of what was kept"),
         ("epoch,nonzeros,total\n1,6,5\n", "6 of 5 weights: must be at most all"),
         ("epoch,kept\n1,120\n", "kept = '120': must be a share"),

@@ -69,7 +69,7 @@ def import_(
     for note in found.notes:
         print(note)
     if found.aside:
-        kinds = Counter(Path(name).suffix or Path(name).name for name in found.aside)
+        kinds = Counter(Path(name).suffix or "without suffix" for name in found.aside)
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         print(f"left aside: {listed} (all by name with --json)")
     counts = f"{len(found.added)} runs are new"

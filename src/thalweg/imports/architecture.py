@@ -41,7 +41,7 @@ class Recognised:
     parameters: int
 
     def ours(self, name: str, tensor: Tensor) -> tuple[str, Tensor]:
-        """Return our name of a tensor, weights or a mask of them, and it in the shape it has here."""
+        """Return our name of weights, or of their mask, and them in the shape they have here."""
         return self.names[name], tensor.reshape(self.shapes[self.names[name]])
 
 

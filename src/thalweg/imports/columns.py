@@ -25,13 +25,17 @@ METRIC_COLUMNS: Mapping[str, str] = {
     "lr": RATE,
     "alg": r"alg|algo(?:rithm)?|optimi[sz]er",
     "seed": SEED,
+    "round": "round",
+    "round_epoch": "round_epoch",
     **{
         f"{split}_{kind}": rf"(?:{words})_(?:{what})"
         for split, words in _SPLITS.items()
         for kind, what in _KINDS.items()
     },
 }
-"""Patterns of the columns of figures by epoch, by what they are called here."""
+"""Patterns of the columns of figures by epoch, by what they are called here; rounds, which our own
+exports tell, follow from the log.
+"""
 
 LOG_COLUMNS: Mapping[str, str] = {
     "epoch": r"epochs?",
@@ -39,8 +43,13 @@ LOG_COLUMNS: Mapping[str, str] = {
     "pruned": r"pruned(?:_fraction)?|sparsity",
     "nonzero": r"non_?zeros?|nnz",
     "total": r"total|weights|parameters",
+    "round": "round",
+    "accuracy": "accuracy",
+    "loss": "loss",
 }
-"""Patterns of the columns of a log of prunings."""
+"""Patterns of the columns of a log of prunings; the last three, of our own exports, are told by the
+figures by epoch too.
+"""
 
 _FIGURES = tuple(name for name in METRIC_COLUMNS if name.endswith(("_loss", "_accuracy")))
 
