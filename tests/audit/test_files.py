@@ -74,6 +74,20 @@ def seeds(**arms: list[int]) -> str:
     return "\n".join(lines)
 
 
+def prunings(*after: int) -> str:
+    """A log as the published scripts write it: half of what is left goes at each epoch."""
+    lines = ["Epoch,Remaining Fraction,Pruned Fraction,Nonzeros,Total"]
+    shares = [0.5 ** (index + 1) for index in range(len(after))]
+    rows = zip(after, shares, strict=True)
+    lines += [f"{epoch},{kept},{1 - kept},{1000 * kept:g},1000" for epoch, kept in rows]
+    return "\n".join(lines)
+
+
+def epochs(count: int) -> str:
+    lines = ["Epoch,Test Loss,Test Acc (%)"]
+    return "\n".join([*lines, *(f"{e},{1 - e / 10},{80 + e}" for e in range(1, count + 1))])
+
+
 LAMBDAS = "optimizer,test_accuracy,lambda1\nSGD,98.9 ± 0.1,0.62\nAdam,98.4 ± 0.1,0.90\n"
 CLOSE = "optimizer,test_accuracy\nSGD,98.9 ± 0.3\nAdam,98.7 ± 0.3\n"
 
@@ -84,6 +98,21 @@ CASES = [
         "severe",
         {"init.pt": network(0), "ticket.pt": PRUNED},
         {"init.pt": network(0), "round_1_rewound.pt": PRUNED, "ticket.pt": TRAINED},
+    ),
+    Case(
+        "pruned after the last epoch",
+        "untrained-ticket",
+        "severe",
+        {
+            "out/gd_sparsity_log.csv": prunings(2, 4),
+            "out/gd_lottery_ticket_metrics.csv": epochs(4),
+            "out/eg_lottery_ticket_metrics.csv": epochs(5),
+        },
+        {
+            "out/gd_sparsity_log.csv": prunings(2, 4),
+            "out/gd_lottery_ticket_metrics.csv": epochs(5),
+            "out/eg_lottery_ticket_metrics.csv": epochs(4),
+        },
     ),
     Case(
         "weights beside their mask",

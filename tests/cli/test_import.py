@@ -177,6 +177,16 @@ def test_an_imported_study_is_not_run(thalweg: Thalweg, results: Path) -> None:
     )
 
 
+def test_weights_alone_are_measured_but_not_compared(thalweg: Thalweg, tmp_path: Path) -> None:
+    for arm in ("sgd", "adam"):
+        torch.save(network(len(arm)), tmp_path / f"{arm}_final_model.pt")
+    told(thalweg("import", tmp_path, "--study=w", "--task=digits", "--seed=0", "--out=r", "--json"))
+    refusal = refused(thalweg("compare", "--out", "r"))
+    assert "study 'w': no run has a loss or accuracy to compare" in refusal
+    found = told(thalweg("measure", "w/sgd/0", "--probe=weights", "--json", "--out=r"))
+    assert sum(found["count"][:-1]) == found["count"][-1]
+
+
 def test_a_study_that_was_run_takes_no_imports(thalweg: Thalweg, out: Path, public: Path) -> None:
     given = ("import", public, "--study", "small", "--task", "digits", "--out", out)
     assert "--study small: is a study that was run in" in refused(thalweg(*given))

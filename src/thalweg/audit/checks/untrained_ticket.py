@@ -1,8 +1,9 @@
 """A ticket that was never trained after its last pruning."""
 
 import ast
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -10,6 +11,7 @@ from thalweg.audit.check import Check, Seen
 from thalweg.audit.read.folder import Folder
 from thalweg.audit.read.recorded import RecordedStudy
 from thalweg.audit.read.scripts import called, calls, inside
+from thalweg.audit.read.tables import Table
 from thalweg.audit.read.tensors import Named, TensorFile, matrices
 
 _TRAIN = re.compile(r"(?:^|_)(?:re|pre)?(?:train|fit|finetune|fine_tune)(?:$|_|ing)")
@@ -46,6 +48,7 @@ def _of_folder(folder: Folder) -> Iterator[Seen]:
             f"all {left} weights that are left equal those of {source.name} to the bit, and no "
             "file has other weights under the same mask",
         )
+    yield from _of_logs(folder.tables)
     for script in folder.scripts:
         for body in script.scopes():
             for index, loop in enumerate(body):
@@ -59,6 +62,33 @@ def _of_folder(folder: Folder) -> Iterator[Seen]:
                         "every round trains and then prunes, and nothing trains after the last",
                         f"the loop's last such call is {_last_name(_steps(loop.body)[-1])}()",
                     )
+
+
+def _of_logs(tables: Sequence[Table]) -> Iterator[Seen]:
+    """Compare logs of prunings with the figures by epoch beside them, as the published scripts name
+    both.
+    """
+    figures = {table.where: table for table in tables}
+    for log in tables:
+        beside = figures.get(log.where.replace("_sparsity_log.", "_lottery_ticket_metrics."))
+        if beside is None or beside is log:
+            continue
+        pruned, trained = (_last_epoch(table) for table in (log, beside))
+        if pruned >= trained:
+            yield Seen(
+                "severe",
+                log.where,
+                "the ticket was not trained after its last pruning",
+                f"it was pruned after epoch {pruned:g}, and {beside.where} ends with epoch "
+                f"{trained:g}, whose figures are those of the network before",
+            )
+
+
+def _last_epoch(table: Table) -> float:
+    """Return the last epoch that a table tells; NaN if it tells none."""
+    column = table.find("epochs?")
+    told = [] if column is None else table.numbers(column)
+    return max((epoch for epoch in told if math.isfinite(epoch)), default=math.nan)
 
 
 def _support(file: TensorFile) -> Named:

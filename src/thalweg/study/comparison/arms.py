@@ -89,6 +89,8 @@ def known_metric(results: StudyResults, grouped: Sequence[Panel], metric: str | 
     """
     known = {name: None for panel in grouped for name in sorted(panel.metrics)}
     if not known:
+        if "done" in results.runs["status"]:  # imported, of files that tell none
+            raise InputError(f"study {results.name!r}: no run has a loss or accuracy to compare")
         raise InputError(f"study {results.name!r}: has no complete run yet, so run it first")
     if metric is None:
         return "test_accuracy" if "test_accuracy" in known else "test_loss"
