@@ -121,6 +121,28 @@ def test_prunings_against_the_dense_network(builder):
     assert all("test loss" not in text for text in found)
 
 
+def test_arms_of_equal_sparsity_are_compared_by_themselves(builder):
+    """The best of all keeps 60 %; at 20 % another is the best, told from one of two."""
+    made = builder()
+    noise = {"a": [0, 1, 2, 3, 4], "b": [3, 1, 4, 1, 5], "c": [2, 3, 1, 2, 3], "d": [1, 0, 2, 1, 3]}
+    level = {"a": 0.80, "b": 0.801, "c": 0.75, "d": 0.9}
+    for seed in range(5):
+        for arm in noise:
+            quality = level[arm] + 0.001 * noise[arm][seed]
+            made.run(arm, seed, {}, quality=quality)
+            made.runs[-1]["kept"] = 0.6 if arm == "d" else 0.2
+        made.run("dense", seed, {}, quality=0.95)
+    (only,) = told(made.results())
+    values = [level["b"] + 0.001 * n for n in noise["b"]]
+    half = float(t.ppf(0.975, 4)) * np.std(values, ddof=1) / np.sqrt(5)
+    assert only == (
+        "digits, mlp: with 20\N{NO-BREAK SPACE}% of the weights kept, b is the best of 3 arms by "
+        f"validation accuracy, test accuracy {100 * np.mean(values):.2f}\N{NO-BREAK SPACE}±"
+        f"\N{NO-BREAK SPACE}{100 * half:.2f}\N{NO-BREAK SPACE}%; not told from a (paired, all 3 "
+        "pairs counted)."
+    )
+
+
 def test_an_arm_that_validation_chose_and_the_test_set_does_not(builder):
     """The best by validation may be the worse by test, which must not read as a victory."""
     made = builder()

@@ -10,6 +10,7 @@ from thalweg.report.associations import association_verdicts
 from thalweg.report.best_kept import best_kept
 from thalweg.report.charts import Line
 from thalweg.report.dense_and_tickets import dense_and_tickets
+from thalweg.report.equal_sparsity import at_equal_sparsity
 from thalweg.report.formats import listed, metric_interval, metric_name, number
 from thalweg.report.landscapes import landscape_labels
 from thalweg.report.measurements import shown_figures
@@ -30,8 +31,9 @@ FLATNESS = ("eigenvalue 1", "trace", "asam", "fisher_rao")
 
 def further_answers(results: StudyResults, grouped: Sequence[Panel]) -> tuple[str, ...]:
     """Return sentences, panel by panel: optimum and stable range of a long grid, and how what was
-    measured goes along it; the best fraction of the weights kept, and which prunings cost; which
-    arms end where the loss is flattest; and whether flat networks have good tickets.
+    measured goes along it; the best fraction of the weights kept, which prunings cost, and which
+    arm is best at equal sparsity; which arms end where the loss is flattest; and whether flat
+    networks have good tickets.
     """
     pruned = prunings(results, grouped)
     best = best_kept(pruned)
@@ -44,7 +46,7 @@ def further_answers(results: StudyResults, grouped: Sequence[Panel]) -> tuple[st
         own += _against_dense(
             [d for d in differences if d.pruning.panel is panel and d.metric == metric]
         )
-        own += _flattest(results, panel)
+        own += [*at_equal_sparsity(results, panel), *_flattest(results, panel)]
         found += [f"{panel.title}: {text}" for text in own]
     return (*found, *association_verdicts(dense_and_tickets(results, grouped)))
 
