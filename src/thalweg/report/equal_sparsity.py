@@ -24,7 +24,7 @@ def at_equal_sparsity(results: StudyResults, panel: Panel) -> Iterator[str]:
         kept = _kept(arm)
         if kept is not None:
             groups.setdefault(kept_text(kept), []).append(arm)
-    for kept, arms in groups.items():
+    for share, arms in groups.items():
         if FEWEST <= len(arms) < len(panel.arms):
             group = replace(panel, arms=tuple(arms))
             found = standing(results, group)
@@ -33,7 +33,7 @@ def at_equal_sparsity(results: StudyResults, panel: Panel) -> Iterator[str]:
             interval = mean_interval(group.best.selected.values(found.metric))
             others = listed([*found.unresolved])
             yield (
-                f"with {kept} of the weights kept, {found.best} is the best of {len(arms)} arms by "
+                f"with {share} of the weights kept, {found.best} is the best of {len(arms)} arms by "
                 f"{metric_name(panel.metric)}, {metric_name(found.metric)} "
                 f"{metric_interval(found.metric, interval.mean, interval.half_width)}; "
                 + (f"not told from {others}" if others else "resolved against every other")
