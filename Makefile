@@ -9,7 +9,9 @@ INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --constraint co
 
 SANITIZED = build/sanitized
 
-.PHONY: demo test test-slow test-tutorials check sanitize bench clean
+QUICK = $(basename $(notdir $(shell grep -l '^\[presets.quick\]' src/thalweg/recipes/*.toml)))
+
+.PHONY: demo test test-slow test-tutorials studies-quick check sanitize bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
@@ -22,6 +24,12 @@ test-slow: $(VENV)/.installed-dev
 
 test-tutorials: $(VENV)/.installed-dev
 	$(PYTEST) tests/tutorials
+
+# Every recipe from end to end at its smallest, each under five minutes on two cores: for a night.
+studies-quick: $(VENV)/.installed
+	for recipe in $(QUICK); do \
+	  echo "== $$recipe" && $(BIN)/thalweg run $$recipe --preset quick --out build/studies || exit 1; \
+	done
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check
