@@ -33,8 +33,8 @@ def at_equal_sparsity(results: StudyResults, panel: Panel) -> Iterator[str]:
             interval = mean_interval(group.best.selected.values(found.metric))
             others = listed([*found.unresolved])
             yield (
-                f"with {share} of the weights kept, {found.best} is the best of {len(arms)} arms by "
-                f"{metric_name(panel.metric)}, {metric_name(found.metric)} "
+                f"with {share} of the weights kept, {found.best} is the best of {len(arms)} arms "
+                f"by {metric_name(panel.metric)}, {metric_name(found.metric)} "
                 f"{metric_interval(found.metric, interval.mean, interval.half_width)}; "
                 + (f"not told from {others}" if others else "resolved against every other")
                 + f" (paired, all {len(found.pairs)} pairs counted)."
