@@ -204,6 +204,7 @@ def test_a_study_that_was_run_takes_no_imports(thalweg: Thalweg, out: Path, publ
         (("gd_log.csv", "--seed", "0"), "gd_log.csv: unknown column 'Foo' (allowed: epoch, "),
         (("lone.pt", "--seed", "0"), "lone.pt: its shapes fit no rnn or lenet5 or lenet5-tanh"),
         (("metrics.csv", "--task", "mnits"), "unknown task 'mnits'; did you mean 'mnist'"),
+        (("metrics.csv", "--model", "lenet6"), "unknown model 'lenet6'; did you mean 'lenet5'"),
         (("metrics.csv", "--model", "3"), "--model = 3: must be a name or a table with a name"),
         (("metrics.csv", "--study", "a/b"), "study.name = 'a/b': must be 1 to 100 letters"),
     ],

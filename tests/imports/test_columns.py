@@ -76,7 +76,9 @@ def test_a_log_of_prunings_is_read() -> None:
         ("epoch,test_loss,eval_loss\n1,2,3\n", "columns 'test_loss' and 'eval_loss' are both"),
         ("epoch,test_loss\n1,x\n", "test_loss = 'x': must be a number"),
         ("epoch,test_loss\n1.5,2\n", r"epoch = '1\.5': must be a whole number"),
-        ("epoch,seed,test_loss\n1,-1,2\n", "seed = '-1': must be a whole number of at least 0"),
+        ("epoch,seed,test_loss\n1,-1,2\n", "seed = '-1': must be a whole number from 0"),
+        ("epoch,test_loss\n1e300,2\n", "must be a whole number from 0 to 2147483647"),
+        ("epoch,test_loss,lr\n1,2,inf\n", "lr = inf: must be a finite number"),
         ("epoch,test_acc\n1,103\n", "test_acc = 103: must be a share from 0 to 1 or a percentage"),
         ("epoch,test_loss\n1,2\n1,3\n", "epoch 1 comes twice"),
     ],
@@ -93,6 +95,7 @@ def test_what_is_wrong_with_figures_is_told_in_a_sentence(text: str, sentence: s
         ("epoch,sparsity,foo\n1,0.5,1\n", "unknown column 'foo'"),
         ("epoch,nonzeros\n1,5\n", "none of what was kept"),
         ("epoch,nonzeros,total\n1,6,5\n", "6 of 5 weights: must be at most all"),
+        ("epoch,nonzeros,total\n1,0,0\n", "0 of 0 weights: must be"),
         ("epoch,kept\n1,120\n", "kept = '120': must be a share"),
     ],
 )

@@ -242,6 +242,17 @@ def test_a_loss_that_is_no_number_is_a_divergence(
     assert (row["status"], row["test_loss"], row["test_accuracy"]) == ("diverged", None, None)
 
 
+def test_a_round_that_diverged_is_told_apart(
+    tmp_path: Path, imported: Callable[..., Imported]
+) -> None:
+    write_ticket(tmp_path / "a", "gd", 0, SOUND)
+    lines = figures(8).splitlines()
+    lines[5:] = [f"{epoch},nan,10,nan,10" for epoch in range(5, 9)]
+    (tmp_path / "a/gd_lottery_ticket_metrics.csv").write_text("\n".join(lines))
+    ((*runs,),) = [lineage.runs for lineage in imported(tmp_path / "a", seed=0).lineages]
+    assert [run.status["status"] for run in runs] == ["done", "diverged", "diverged"]
+
+
 def test_faults_planted_in_the_files_are_found_in_the_study(
     tmp_path: Path, imported: Callable[..., Imported]
 ) -> None:
@@ -339,6 +350,15 @@ def _shape(root: Path) -> None:
     (root / "prune_out/gd_prune_lottery_ticket_trained_weights.pth").unlink()
 
 
+def _empty(root: Path) -> None:
+    nothing = {"rnn.weight_hh_l0_mask": torch.zeros(0)}
+    torch.save(nothing, root / "prune_out/gd_prune_masks/mask_ep3.pt")
+
+
+def _binary(root: Path) -> None:
+    (root / "out/gd_training_metrics.csv").write_bytes(b"\xff\xfe")
+
+
 def _column(root: Path) -> None:
     (root / "out/gd_training_metrics.csv").write_text("Epoch,Test Loss,Foo\n1,2,3\n")
 
@@ -358,6 +378,8 @@ def _damaged(root: Path) -> None:
         (_other_final, "both claim to be the last mask of arm 'gd_prune', seed 42 and differ"),
         (_gray, r"mask_ep3\.pt: the mask of 'rnn.weight_hh_l0' must hold nothing but 0 and 1"),
         (_shape, "its shapes fit no rnn or lenet5 or lenet5-tanh, or another that --model names"),
+        (_empty, r"mask_ep3\.pt: the mask of 'rnn.weight_hh_l0' must hold nothing but 0 and 1"),
+        (_binary, r"gd_training_metrics\.csv: cannot be read as a UTF-8 table"),
         (_column, r"out/gd_training_metrics\.csv: unknown column 'Foo'"),
         (_damaged, r"theta_k_ep1\.pth: is no readable file of tensors"),
     ],

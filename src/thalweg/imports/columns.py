@@ -20,6 +20,9 @@ _SPLITS = {
 }
 _KINDS = {"loss": "loss", "accuracy": "acc(?:uracy)?"}
 
+LARGEST = 2**31 - 1
+"""The largest epoch, seed and number of weights."""
+
 METRIC_COLUMNS: Mapping[str, str] = {
     "epoch": r"epochs?",
     "lr": RATE,
@@ -116,6 +119,8 @@ def read_curves(table: Table) -> list[Curve]:
             for figure, of in scales.items()
         }
         rate = _number(table, columns["lr"], row) if "lr" in columns else None
+        if rate is not None and not math.isfinite(rate):
+            raise InputError(f"{table.where}: {columns['lr']} = {rate}: must be a finite number")
         epoch = _whole(table, columns["epoch"], row)
         grouped.setdefault((name or None, seed), []).append({"epoch": epoch, "lr": rate, **figures})
     return [
@@ -143,14 +148,16 @@ def read_log(table: Table) -> list[Pruning]:
             _whole(table, columns[name], row) if name in columns else None
             for name in ("nonzero", "total")
         )
-        if nonzero is not None and total:
-            kept = nonzero / total
+        if nonzero is not None and total is not None:
+            kept = nonzero / total if total else -1.0
         elif "kept" in columns:
             kept = _share(table, columns["kept"], row)
         else:
             kept = 1 - _share(table, columns["pruned"], row)
         if not 0 <= kept <= 1:
-            raise InputError(f"{table.where}: {nonzero} of {total} weights: must be at most all")
+            raise InputError(
+                f"{table.where}: {nonzero} of {total} weights: must be at most all, of at least 1"
+            )
         found.append(Pruning(_whole(table, columns["epoch"], row), kept, nonzero, total))
     return _rising(table, found, lambda pruning: pruning.epoch)
 
@@ -221,9 +228,9 @@ def _number(table: Table, column: str, row: Mapping[str, str]) -> float | None:
 
 def _whole(table: Table, column: str, row: Mapping[str, str]) -> int:
     value = _number(table, column, row)
-    if value is None or not (value.is_integer() and value >= 0):
+    if value is None or not (value.is_integer() and 0 <= value <= LARGEST):
         raise InputError(
-            f"{table.where}: {column} = {row[column]!r}: must be a whole number of at least 0"
+            f"{table.where}: {column} = {row[column]!r}: must be a whole number from 0 to {LARGEST}"
         )
     return int(value)
 

@@ -1,5 +1,6 @@
 """The files that are imported, as they are read; nothing in them is run or unpickled."""
 
+import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,7 +103,10 @@ def _kinds() -> str:
 def _read(path: Path, name: str, told: FileName) -> File:
     if path.stat().st_size > LARGEST:
         raise InputError(f"{path}: is larger than {LARGEST // 2**20} MiB, the most that is read")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if path.suffix in TABLES:
         return File(name, told, digest, table=_table(path, name))
     tensors = _tensors(path, name)
@@ -114,8 +118,8 @@ def _read(path: Path, name: str, told: FileName) -> File:
 def _table(path: Path, name: str) -> Table:
     try:
         table = read_csv(name, path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text ({brief(error)})") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a UTF-8 table ({brief(error)})") from error
     if table is None:
         raise InputError(f"{path}: must have a line of column names and a row at least")
     return table
@@ -134,8 +138,8 @@ def _tensors(path: Path, name: str) -> TensorFile:
     tensors = sort_tensors(name, found)
     if tensors is None:
         raise InputError(f"{path}: must hold tensors by parameter name (a state dict, or masks)")
-    for key in tensors.masks:
-        if not _binary(found, key):
+    for key, mask in tensors.masks.items():
+        if not mask.numel() or not _binary(found, key):
             raise InputError(f"{path}: the mask of {key!r} must hold nothing but 0 and 1")
     return tensors
 

@@ -13,7 +13,7 @@ from thalweg.errors import InputError
 from thalweg.imports.files import find_files
 from thalweg.imports.runs import ImportedRun, Lineage, to_lineage
 from thalweg.imports.sources import find_sources
-from thalweg.spec.named import split_name
+from thalweg.models import MODELS
 from thalweg.spec.run import IMPORTED, parse_named
 from thalweg.store import Store
 from thalweg.store.files import read_json, write_json, write_whole
@@ -85,7 +85,7 @@ def import_files(
     validate(StudyOptions, {"name": study}, "study")
     chosen = None if task is None else parse_named(TASKS, task, "--task")
     if model is not None:
-        split_name(model, "--model")
+        parse_named(MODELS, model, "--model")
     files, aside = find_files(what)
     sources, assumed = find_sources(files, arm, seed)
     lineages = tuple(to_lineage(source, chosen, model) for source in sources)

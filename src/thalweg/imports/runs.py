@@ -228,7 +228,7 @@ def _run(
         seed=source.seed,
     )
     status = {
-        **_figures(rows, source.diverged and last),
+        **_figures(rows),
         "diverged_step": None,
         "epochs": _epochs(rows, stage),
         "own_epochs": _last_epoch(source) if stage is None else stage.epochs,
@@ -281,14 +281,13 @@ def _first_rate(rows: Sequence[Row]) -> float | None:
     return next((row["lr"] for row in rows if row["lr"] is not None), None)
 
 
-def _figures(rows: Sequence[Row], diverged: bool) -> Row:
+def _figures(rows: Sequence[Row]) -> Row:
     """Return status and figures at the end; a loss over the last epoch's batches is none."""
-    if diverged or not rows:
-        return {"status": "diverged" if diverged else "done"}
-    last = rows[-1]
-    known = {key: _finite(value) for key, value in last.items()}
+    last = {key: value for key, value in rows[-1].items() if value is not None} if rows else {}
+    if any(key.endswith("_loss") and not math.isfinite(value) for key, value in last.items()):
+        return {"status": "diverged"}
     kinds = ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
-    return {"status": "done", **{k: known[k] for k in kinds if known.get(k) is not None}}
+    return {"status": "done", **{key: _finite(last[key]) for key in kinds if key in last}}
 
 
 def _finite(value: Any) -> Any:

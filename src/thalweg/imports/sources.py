@@ -1,6 +1,5 @@
 """Which files are of one training: by their prefix, or as they are told."""
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -52,13 +51,6 @@ class Source:
         """How messages call it."""
         point = f" ({self.point})" if self.point else ""
         return f"arm {self.arm!r}{point}, seed {self.seed}"
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the last epoch has a loss that is no finite number."""
-        last = self.rows[-1] if self.rows else {}
-        losses = [value for key, value in last.items() if key.endswith("_loss")]
-        return any(value is not None and not math.isfinite(value) for value in losses)
 
     def of(self, part: Part) -> File | None:
         """Return the file of a kind of which there is one at most."""
