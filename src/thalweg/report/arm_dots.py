@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from thalweg.report.arm_style import arm_style
-from thalweg.report.charts import Axis, Chart, Layer, Points, finite, name_ticks, padded
+from thalweg.report.charts import Axis, Chart, Layer, Points, Words, finite, name_ticks, padded
+from thalweg.report.focus import beyond_text, outlying
 from thalweg.report.formats import (
     axis_title,
     clipped,
@@ -24,7 +25,8 @@ def arm_dots(
     name: str,
     title: str,
 ) -> Chart | None:
-    """Return a chart with a row an arm; None where no arm has a finite figure.
+    """Return a chart with a row an arm; None where no arm has a finite figure. Arms that would
+    squeeze all others into a corner are told in words.
 
     Args:
         panel: The panel.
@@ -34,18 +36,26 @@ def arm_dots(
         title: Of the chart.
     """
     scale = 100.0 if is_accuracy(metric) else 1.0
+    figures = {arm.name: values(arm) for arm in panel.arms}
+    ranges = {name: extent for name, found in figures.items() if (extent := _extent(found))}
+    beyond = outlying(ranges)
+    on_axis = [ends for name, ends in ranges.items() if name not in beyond]
+    limits = padded([scale * end for ends in on_axis for end in ends])
     layers: list[Layer] = []
-    shown: list[float] = []
     words = []
     for row, arm in enumerate(panel.arms):
         place = float(row)
-        found = values(arm)
+        found = figures[arm.name]
         known = finite(found)
         if not known:
             words.append(f"{arm.name}: no finite result")
             continue
         interval = mean_interval(found)
-        words.append(f"{arm.name} {metric_interval(metric, interval.mean, interval.half_width)}")
+        text = metric_interval(metric, interval.mean, interval.half_width)
+        words.append(f"{arm.name} {text}")
+        if arm.name in beyond:
+            layers.append(Words([limits[0]], [place], [f"beyond the axis: {text}"]))
+            continue
         layers.append(
             Points(
                 arm.name,
@@ -56,12 +66,10 @@ def arm_dots(
                 [f"{clipped(arm.name)}: {metric_value(metric, v)}" for v in known],
             )
         )
-        shown += [scale * v for v in known]
         if not interval.diverged:
             bounds = None
             if interval.low is not None and interval.high is not None:
                 bounds = (scale * interval.low, scale * interval.high)
-                shown += bounds
             layers.append(
                 Points(
                     arm.name,
@@ -79,8 +87,8 @@ def arm_dots(
         name=name,
         title=title,
         description=f"{metric_name(metric)} of each arm on {panel.title}: {'; '.join(words)}.",
-        caption="Points selected by " + metric_name(panel.metric) + ".",
-        x=Axis(axis_title(metric), limits=padded(shown)),
+        caption=f"Points selected by {metric_name(panel.metric)}. {beyond_text(beyond)}".strip(),
+        x=Axis(axis_title(metric), limits=limits),
         y=Axis(
             "",
             limits=(len(panel.arms) - 0.4, -0.6),
@@ -90,3 +98,15 @@ def arm_dots(
         height=150 + 52 * len(panel.arms),
         legend=False,
     )
+
+
+def _extent(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the least and the greatest of the finite figures and of the ends of their interval;
+    None where there is no figure.
+    """
+    known = finite(values)
+    if not known:
+        return None
+    interval = mean_interval(values)
+    ends = [] if interval.diverged else finite([interval.low, interval.high])
+    return min(known + ends), max(known + ends)

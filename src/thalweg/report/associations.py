@@ -65,7 +65,8 @@ class Pairing:
         word = "not resolved for these arms"
         if self.resolved:
             better = (interval.mean < 0) == is_accuracy(self.panel.metric)
-            word = f"resolved for these arms: {'less' if better else 'more'} of it goes with the better network"
+            which = "less" if better else "more"
+            word = f"resolved for these arms: {which} of it goes with the better network"
         return (
             f"{what}: mean rank correlation {_signed(interval.mean)} ({over}), {word}; "
             f"p over arms {found.p_arms:.2g}."

@@ -34,6 +34,7 @@ from thalweg.report.dense_and_tickets import dense_and_tickets, dense_and_ticket
 from thalweg.report.dynamics import LEAD as DYNAMICS_LEAD
 from thalweg.report.dynamics import dynamics_charts, dynamics_tables
 from thalweg.report.flatness_charts import flatness_charts
+from thalweg.report.focus import beyond_text, outlying
 from thalweg.report.formats import (
     axis_title,
     clipped,
@@ -311,9 +312,11 @@ def _learning_curve(results: StudyResults, arm: Arm, metric: str) -> Line | None
 
 
 def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:
+    beyond = outlying({line.label: extent for line in lines if (extent := _end(line))})
     trained = [
         (line.y[i], line.low[i], line.high[i])
         for line in lines
+        if line.label not in beyond
         for i in range(len(line.x))
         # The initialisation would squeeze everything that was learnt into a strip.
         if line.x[i] > 0 or len(finite(line.y)) < 3
@@ -335,7 +338,7 @@ def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:
         name=slug("curve", panel.task, panel.model, metric),
         title=f"{metric_name(metric).capitalize()}: {panel.title}",
         description=f"{axis_title(metric)} against epoch on {panel.title}. {words}.",
-        caption="",
+        caption=beyond_text(beyond),
         x=Axis("Epoch", limits=(0.0, max(epochs, 1.0))),
         y=Axis(
             axis_title(metric) if metric != "train_loss" else "Train loss (minibatches)",
@@ -345,6 +348,15 @@ def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:
         ),
         layers=tuple(lines),
     )
+
+
+def _end(line: Line) -> tuple[float, float] | None:
+    """Return the range of a line's last figure; None where it has none."""
+    known = [i for i, y in enumerate(line.y) if y is not None]
+    if not known:
+        return None
+    ends = finite([line.low[known[-1]], line.y[known[-1]], line.high[known[-1]]])
+    return min(ends), max(ends)
 
 
 def _sensitivity_chart(panel: Panel, axis: str, curves: Sequence[Sensitivity]) -> Chart:

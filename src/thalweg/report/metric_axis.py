@@ -12,6 +12,7 @@ from thalweg.report.charts import (
     log_ticks,
     padded,
 )
+from thalweg.report.focus import beyond_text, outlying
 from thalweg.report.formats import axis_title
 from thalweg.study.metrics import is_accuracy
 from thalweg.study.statistics import Interval
@@ -32,7 +33,25 @@ def ordinates(metric: str, interval: Interval) -> tuple[Number, Number, Number]:
     return shown(metric, interval.mean), low, high
 
 
-def metric_axis(metric: str, layers: Sequence[Layer]) -> Axis:
+def focused(metric: str, layers: Sequence[Layer]) -> tuple[Axis, tuple[Layer, ...], str]:
+    """Return an axis, the series that lie on it, and the sentence about those that are left out
+    because they would squeeze all others into a strip.
+    """
+    ranges: dict[str, tuple[float, float]] = {}
+    for layer in layers:
+        if isinstance(layer, Line | Points) and (known := finite(layer.y)):
+            ends = (*known, *ranges.get(layer.label, ()))
+            ranges[layer.label] = min(ends), max(ends)
+    beyond = outlying(ranges)
+    kept = tuple(
+        layer
+        for layer in layers
+        if not (isinstance(layer, Line | Points) and layer.label in beyond)
+    )
+    return _axis(metric, kept), kept, beyond_text(beyond)
+
+
+def _axis(metric: str, layers: Sequence[Layer]) -> Axis:
     """Return an axis with room for all means and for their intervals as far as they make sense."""
     means: list[float] = []
     ends: list[float] = []

@@ -18,7 +18,7 @@ from thalweg.report.charts import (
 )
 from thalweg.report.formats import axis_title, clipped, metric_interval, metric_name
 from thalweg.report.levels import levels
-from thalweg.report.metric_axis import metric_axis, ordinates
+from thalweg.report.metric_axis import focused, ordinates
 from thalweg.report.rounds import COMPARED, Pruning, kept_text
 from thalweg.store.slug import slug
 from thalweg.study.metrics import is_accuracy
@@ -96,15 +96,16 @@ def _chart(
         known = [(100 * kept, mean_interval(values))] if values else []
         layers += _pruned(arm.name, arm_style(arm), metric, known, aside)
         words += _ends(arm.name, metric, known)
+    y, shown, beyond = focused(metric, layers)
     return Chart(
         name=slug(RECOVERY if found else "recovery", *place, *_suffix(metric)),
         title=f"{metric_name(metric).capitalize()} against weights kept: {panel.title}",
         description=f"{axis_title(metric)} against the percentage of weights kept on "
         f"{panel.title}. {'; '.join(words)}.",
-        caption="",
+        caption=beyond,
         x=x,
-        y=metric_axis(metric, layers),
-        layers=tuple(layers),
+        y=y,
+        layers=shown,
     )
 
 

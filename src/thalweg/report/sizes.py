@@ -9,7 +9,7 @@ from thalweg.report.arm_style import arm_style
 from thalweg.report.charts import Axis, Chart, Line, Style, log_ticks, padded
 from thalweg.report.families import ANY, family
 from thalweg.report.formats import axis_title, count, metric_interval, metric_name
-from thalweg.report.metric_axis import metric_axis, ordinates
+from thalweg.report.metric_axis import focused, ordinates
 from thalweg.report.metric_columns import metric_columns, metric_figures, metric_schema
 from thalweg.report.table import KEY_SCHEMA, Column, Table, build_table, key_columns
 from thalweg.store.slug import slug
@@ -123,15 +123,16 @@ def _chart(panel: Panel, metric: str, members: Sequence[Sizes]) -> Chart:
     lines = [_line(metric, member) for member in members]
     x = padded([size for member in members for size in member.points], True)
     words = "; ".join(_ends(metric, member) for member in members)
+    y, layers, aside = focused(metric, lines)
     return Chart(
         name=slug("sizes", panel.task, panel.model, metric),
         title=f"{metric_name(metric).capitalize()} against the number of parameters: {panel.title}",
         description=f"{axis_title(metric)} against the number of parameters on {panel.title}. "
         f"{words}.",
-        caption="",
+        caption=aside,
         x=Axis("Parameters", True, x, log_ticks(x)),
-        y=metric_axis(metric, lines),
-        layers=tuple(lines),
+        y=y,
+        layers=layers,
     )
 
 
