@@ -1,10 +1,13 @@
 """Arms that lie far from all others."""
 
+from dataclasses import replace
+
+import polars as pl
 import pytest
 from tests.report.conftest import Builder
 
 from thalweg.report.charts import Line, Points, Style, Words
-from thalweg.report.figures import final_chart
+from thalweg.report.figures import final_chart, learning_curves
 from thalweg.report.focus import outlying
 from thalweg.report.metric_axis import focused
 from thalweg.report.static import static_figure
@@ -60,3 +63,23 @@ def test_lines_and_their_points_are_left_out_together(far):
     assert axis.limits is not None and axis.limits[0] > 0.7
     assert len(kept) == 3
     assert text == ("far lies beyond the axis." if far else "")
+
+
+@pytest.mark.parametrize(("dip", "beyond"), [(0.85, True), (0.2, False)])
+def test_learning_curves_say_only_what_the_axis_really_leaves_out(dip, beyond):
+    made = Builder()
+    for arm, quality in {"sgd": 0.88, "adam": 0.9, "soap": 0.91, "full-batch": 0.3}.items():
+        for seed in range(3):
+            made.run(arm, seed, {}, quality=quality + 0.002 * seed)
+    results = made.results()
+    frame = results.metrics.with_columns(
+        pl.when((pl.col("epoch") == 1) & (pl.col("test_accuracy") > 0.5))
+        .then(dip)
+        .otherwise(pl.col("test_accuracy"))
+        .alias("test_accuracy")
+    )
+    results = replace(results, metrics=frame)
+    (panel,) = panels(results)
+    (chart,) = (c for c in learning_curves(results, panel) if c.name.endswith("test_accuracy"))
+    assert (chart.caption == "full-batch lies beyond the axis.") is beyond
+    assert (chart.y.limits[0] > 50) is beyond

@@ -312,7 +312,8 @@ def _learning_curve(results: StudyResults, arm: Arm, metric: str) -> Line | None
 
 
 def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:
-    beyond = outlying({line.label: extent for line in lines if (extent := _end(line))})
+    last_figures = {line.label: extent for line in lines if (extent := _end(line))}
+    beyond = outlying(last_figures)
     trained = [
         (line.y[i], line.low[i], line.high[i])
         for line in lines
@@ -329,6 +330,12 @@ def _learning_chart(panel: Panel, metric: str, lines: Sequence[Line]) -> Chart:
     elif is_accuracy(metric):
         ends = [min(max(end, 0.0), 100.0) for end in ends]
     limits = padded([*means, *ends], log)
+    # What the others have gone through while they trained may take the axis as far all the same.
+    beyond = [
+        name
+        for name in beyond
+        if last_figures[name][1] < limits[0] or last_figures[name][0] > limits[1]
+    ]
     if log:
         lines = [replace(line, low=cut(line.low, limits[0])) for line in lines]
     last = {line.label: finite(line.y)[-1] for line in lines if finite(line.y)}
