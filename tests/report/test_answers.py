@@ -51,6 +51,17 @@ def test_two_arms_have_one_sentence(study):
     assert only.endswith("resolved.")
 
 
+def test_each_group_of_arms_has_its_own_best(study):
+    results = study("sgd", "adam", "sam")
+    results.provenance["groups"] = {"of old": ["sgd", "ad*"], "of one": ["sam"], "none": []}
+    *_, told = answers(results, panels(results))
+    assert told.startswith("digits, mlp, of old: adam, test accuracy 91.4")
+    assert told.endswith(
+        "is the best of 2 arms by validation accuracy and is better than every other."
+    )
+    assert len(answers(results, panels(results))) == 3
+
+
 def test_one_arm_has_none(study):
     results = study("sgd")
     assert answers(results, panels(results)) == ()

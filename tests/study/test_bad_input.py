@@ -52,6 +52,11 @@ INITS = (
 ARM = "task, model, optimizer, train, sparsity"
 
 CASES = [
+    in_section(
+        "study",
+        'name = "s"\ngroups = { "of old" = ["adam*"] }',
+        "study.groups.\"of old\": 'adam*' matches none of the arms (sgd)",
+    ),
     # Unknown keys, at every level.
     in_section(
         "trian",
@@ -64,7 +69,7 @@ CASES = [
         "study",
         'name = "s"\nseed = 3',
         "study: unknown key 'seed'; did you mean 'seeds'? "
-        "(allowed: name, title, question, seeds, targets, notes)",
+        "(allowed: name, title, question, seeds, targets, groups, notes)",
     ),
     in_section(
         "study",
@@ -356,7 +361,7 @@ CASES = [
     instead("arms", "arms = 3", "arms = 3: must be a table of arms"),
     instead("protocol", "protocol = 3", "protocol = 3: must be a table"),
     instead("presets", "presets = 3", "presets = 3: must be a table"),
-    in_section("arms", "a = 3", "arms.a = 3: must be a table"),
+    in_section("arms", "a = 3", "arms.a = 3: must be a table, or false to leave the arm out"),
     # Grids.
     in_section(
         "optimizer",

@@ -146,6 +146,7 @@ def _provenance(
     return {
         "command": record["command"],
         "search": record.get("search", {}),
+        "groups": record.get("groups", {}),
         "sequential": record.get("sequential"),
         "study_file": toml,
         "source": ", ".join(sources),

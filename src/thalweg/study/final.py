@@ -1,6 +1,7 @@
 """The final of a study: the points that its results chose, trained on seeds they have not seen."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from thalweg.errors import InputError
 from thalweg.study.axes import Axes
@@ -38,8 +39,13 @@ def final_study(plan: StudyPlan, chosen: Mapping[str, Axes]) -> StudyPlan:
         f"The points were chosen in the study {options.name}, on other seeds than these.",
         *(f"Arm {name} is left out: none of its runs came to a result." for name in left_out),
     ]
+    groups = {
+        group: [each for each in patterns if any(fnmatchcase(name, each) for name in arms)]
+        for group, patterns in options.groups.items()
+    }
     study = {
         **plan.table["study"],
+        "groups": groups,
         "name": final_name(options.name),
         "title": f"{options.title or options.name}, on fresh seeds",
         "seeds": plan.protocol.final(options.seeds),

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -48,6 +48,7 @@ class StudyOptions(Options):
         question: What the study asks.
         seeds: Number of seeds, counted from 0, or a list of them.
         targets: Figures whose cost to reach is reported.
+        groups: Arms that answer a question of their own, by its name: patterns of their names.
         notes: Sentences that a reader of the results must know.
     """
 
@@ -56,6 +57,7 @@ class StudyOptions(Options):
     question: str = ""
     seeds: Annotated[list[int], BeforeValidator(seed_list)] = Field(default=[0, 1, 2])
     targets: Targets = Field(default=Targets())
+    groups: dict[str, list[str]] = Field(default={})
     notes: list[str] = Field(default=[])
 
 
@@ -195,19 +197,27 @@ def build_study(table: Table, source: str = "") -> StudyPlan:
         spaces = {name: search_space(arm) for name, arm in tables.items()}
     probes = tuple(parse_requests(table.get("probes", [])))
     names = list(tables)
+    for group, patterns in options.groups.items():
+        _check_patterns(join_path("study.groups", group), patterns, names)
     for request in probes:
         if request.sample.runs == "final" and protocol.final_seeds is None:
             raise InputError(
                 f"probes.{request.label}.runs = 'final': must be 'all' or 'selected' in a study "
                 "without protocol.final_seeds"
             )
-        for pattern in request.sample.arms:
-            if not any(fnmatchcase(name, pattern) for name in names):
-                raise InputError(
-                    f"probes.{request.label}.arms: {pattern!r} matches none of the arms "
-                    f"({', '.join(names)})"
-                )
+        _check_patterns(f"probes.{request.label}.arms", request.sample.arms, names)
     return StudyPlan(options, tuple(points), table, source, spaces, probes, protocol)
+
+
+def _check_patterns(key: str, patterns: Iterable[str], names: Sequence[str]) -> None:
+    """Check that every pattern is of some arm's name.
+
+    Raises:
+        InputError: One is of none.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise InputError(f"{key}: {pattern!r} matches none of the arms ({', '.join(names)})")
 
 
 def _default_arm(base: Mapping[str, Any]) -> str:
@@ -234,6 +244,8 @@ def arm_tables(table: Table) -> Iterator[tuple[str, str, Table]]:
     if not isinstance(arms, Mapping):
         raise InputError(f"arms = {arms!r}: must be a table of arms")
     for name, arm in (arms or {_default_arm(base): {}}).items():
+        if arm is False:
+            continue
         if not isinstance(arm, Mapping):
             path = join_path("arms", name)
             raise InputError(f"{path} = {arm!r}: must be a table, or false to leave the arm out")

@@ -32,6 +32,7 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
         "question": study.options.question,
         "notes": study.options.notes + budget_notes(study.protocol, tuning_budgets(study.points)),
         "targets": study.options.targets.by_metric(),
+        "groups": study.options.groups,
         "search": study.table.get("search", {}),
         "probes": {request.label: request.file for request in study.probes},
         "source": study.source,
