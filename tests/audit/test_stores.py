@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.audit.conftest import brief
 from tests.cli.conftest import one_core
+from tests.store.checksums import renew_checksums
 
 from thalweg.audit import audit_study
 from thalweg.errors import InputError
@@ -105,6 +106,7 @@ FAULTS = {
 def test_planted_fault_is_found(check: str, store: Store) -> None:
     severity, plant = FAULTS[check]
     plant(store)
+    renew_checksums(store.root)
     assert (check, severity) in brief(audit_study(store, NAME))
 
 
@@ -117,8 +119,10 @@ def test_the_results_as_they_are_have_none_of_these(pruned_by_rounds: Store) -> 
 
 def test_mixed_sources_and_versions(store: Store) -> None:
     mix_sources(store)
+    renew_checksums(store.root)
     assert ("mixed-provenance", "warning") in brief(audit_study(store, NAME))
     mix_versions(store)
+    renew_checksums(store.root)
     (severe,) = [f for f in audit_study(store, NAME) if f.severity == "severe"]
     assert (severe.check, "torch 1.0" in severe.evidence) == ("mixed-provenance", True)
 
@@ -135,6 +139,7 @@ def test_missing_runs_are_told_and_none_at_all_is_wrong_input(store: Store) -> N
 def test_training_again_gives_the_same_or_is_told(store: Store) -> None:
     for run in runs(store, "first"):
         edit(run / "status.json", test_accuracy=0.999)
+    renew_checksums(store.root)
     with one_core():
         found = audit_study(store, NAME, again=20, progress=Progress(quiet=True))
     severe = [f for f in found if (f.check, f.severity) == ("rerun", "severe")]

@@ -37,7 +37,7 @@ def finals(out: Path) -> dict[str, bytes]:
 
 def statuses(out: Path) -> dict[str, dict[str, Any]]:
     """Return what is known of the runs but for what the clock tells."""
-    timed = ("seconds", "finished", "rows", "warnings")
+    timed = ("seconds", "finished", "rows", "warnings", "files")
     found = {p.parent.name: read_json(p) for p in out.glob("runs/*/status.json")}
     return {run: {k: v for k, v in own.items() if k not in timed} for run, own in found.items()}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+from tests.store.checksums import renew_checksums
 
 from thalweg import Results
 from thalweg.store import Store
@@ -122,6 +123,7 @@ def test_a_round_that_is_missing(pruned_by_rounds: Store, tmp_path: Path) -> Non
     record = json.loads(status.read_text())
     del record["sparsity"]["connectivity"]  # a network whose paths cannot be followed
     status.write_text(json.dumps(record))
+    renew_checksums(store.root)
     again = rows(store, "ticket")
     assert (again[2]["status"], again[2]["kept"], again[2]["trained"]) == ("missing", None, None)
     assert again[1]["kept"] == first["kept"]

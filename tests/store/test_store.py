@@ -9,6 +9,7 @@ import pytest
 
 from thalweg.errors import InputError
 from thalweg.store import Store
+from thalweg.store.files import read_json
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_a_store_is_made_and_found_again(tmp_path: Path) -> None:
 
 def test_an_empty_folder_becomes_a_store(tmp_path: Path) -> None:
     Store(tmp_path, create=True)
-    assert json.loads((tmp_path / "store.json").read_text()) == {"format": 1}
+    assert read_json(tmp_path / "store.json") == {"format": 1}
 
 
 def test_a_folder_that_does_not_exist_is_no_store(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The command line: thin commands over the other rooms."""
 
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -22,8 +23,10 @@ from thalweg.cli import (
     prune,
     run,
     sweep,
+    verify,
 )
 from thalweg.errors import ThalwegError
+from thalweg.store.files import DamageWarning
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +43,7 @@ app.command()(inspect.show)
 app.command()(inspect.query)
 app.command()(inspect.report)
 app.command()(audit.audit)
+app.command()(verify.verify)
 app.command()(compare.compare)
 app.command()(compare.power)
 app.command()(measure.measure)
@@ -72,8 +76,27 @@ def main() -> None:
     """Run the command line. Exit status: 0 done, 1 the work failed, 2 the input was wrong."""
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # the user's own models, beside the study
-    try:
-        app(prog_name="thalweg")
-    except ThalwegError as error:
-        print(f"thalweg: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", DamageWarning)  # each once
+        warnings.showwarning = _show_warning
+        try:
+            app(prog_name="thalweg")
+        except ThalwegError as error:
+            print(f"thalweg: {error}", file=sys.stderr)
+            sys.exit(error.exit_status)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show damage in a sentence, and any other warning as Python does."""
+    if issubclass(category, DamageWarning):
+        text = f"thalweg: {message}\n"
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+    print(text, end="", file=file or sys.stderr)

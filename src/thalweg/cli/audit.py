@@ -73,7 +73,7 @@ def _findings(
         store, names = Store(out), [what]
     elif (path / "store.json").exists():
         store = Store(path)
-        names = store.studies()
+        names = list(store.records())
         if not names:
             raise InputError(f"{path}: holds no study to audit")
     elif (path / "study.json").exists() and (path / "../../store.json").exists():

@@ -24,7 +24,7 @@ def show(study: Study = None, out: Out = api.DEFAULT_OUT, as_json: Json = False)
     store = Store(out)
     if study is None and len(store.studies()) != 1:
         rows = []
-        for name in store.studies():
+        for name in store.records():
             results = read_results(store, name)
             done = results.runs.filter(results.runs["status"].is_in(["done", "diverged"]))
             rows.append(

@@ -1,7 +1,8 @@
 """A tree of tensors and plain values as one safetensors file, and back.
 
 Tensors go into the file as tensors; the tree around them becomes JSON in the file's metadata.
-Nothing is ever pickled, so a checkpoint from a stranger can do no harm.
+Nothing is ever pickled, so a checkpoint from a stranger can do no harm. The file carries its own
+checksum (`thalweg.cohort.seal`).
 """
 
 import json
@@ -12,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from thalweg.cohort.seal import OPEN, check_seal, seal
 from thalweg.errors import ThalwegError
 
 
@@ -27,7 +29,7 @@ def pack(tree: Any) -> bytes:
     """
     tensors: dict[str, Tensor] = {}
     skeleton = _encode(tree, "", tensors)
-    return save(tensors, metadata={"tree": json.dumps(skeleton)})
+    return seal(save(tensors, metadata={"tree": json.dumps([skeleton, OPEN])}))
 
 
 def unpack(path: Path) -> Any:
@@ -37,10 +39,13 @@ def unpack(path: Path) -> Any:
         ThalwegError: The file is damaged or holds no tree.
     """
     try:
+        check_seal(path.read_bytes())
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return _decode(json.loads(metadata["tree"]), tensors)
+        found = json.loads(metadata["tree"])
+        # An older file has the tree alone, whose own lists are written as objects.
+        return _decode(found[0] if isinstance(found, list) else found, tensors)
     except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise ThalwegError(f"{path}: not a readable checkpoint ({error})") from error
 

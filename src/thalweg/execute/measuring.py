@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import nn
 
 from thalweg.data import Task
@@ -89,7 +88,7 @@ def measure_runs(
 def _trained(spec: RunSpec, task: Task, run: RunDirectory) -> nn.Module:
     """Return a run's network with the weights it ended with, in evaluation mode."""
     module = build_spec_model(spec, task).eval()
-    if not load_weights(module, load_file(run.path / "final.safetensors")):
+    if not load_weights(module, run.weights() or {}):
         raise InputError(
             f"run {run.id}: its weights no longer fit its model, whose code has changed"
         )

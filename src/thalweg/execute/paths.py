@@ -123,5 +123,5 @@ class RunOrigin(Origin):
                 "its training; a study whose [[probes]] ask for it has its runs keep them"
             )
         weights = [self._run.load_snapshot(name)["weights"] for name in names]
-        weights.append(load_file(self._run.path / "final.safetensors"))
+        weights.append(self._run.weights() or {})
         return TrainingPath(path_steps(self._spec, count, examples), tuple(weights))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from safetensors.torch import load_file
 from torch import Tensor
 
 from thalweg.cohort import Cohort, Training
@@ -38,7 +37,7 @@ def begin_round(
     for row, spec in enumerate(specs):
         assert spec.rounds is not None and spec.parent is not None
         before = store.run(spec.parent.id)
-        trained = load_file(before.path / "final.safetensors")
+        trained = before.weights() or {}
         rounds, keep = spec.rounds, spec.rounds.keep[-1]
         found = choose_mask(cohort, trained, task, rounds, keep, spec.seed, before.masks())
         found = control_mask(found, rounds.control, spec.seed)

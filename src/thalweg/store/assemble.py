@@ -1,13 +1,14 @@
 """Put the frames of a study together from the run directories."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import polars as pl
 
 from thalweg.errors import InputError
-from thalweg.store.files import read_json
+from thalweg.store.files import DamagedError, read_text, warn_damaged
+from thalweg.store.parquet import read_parquet
 from thalweg.store.probes import grids, probe_figures, probe_rows
 from thalweg.store.results import CONFUSION, METRICS, PROBES, ROUNDS, RUNS, StudyResults
 from thalweg.store.rounds import round_rows, sparsity_figures
@@ -18,15 +19,17 @@ from thalweg.validation import unknown
 
 
 def read_results(store: Store, name: str) -> StudyResults:
-    """Read the results of a study, complete or not.
+    """Read the results of a study, complete or not. A run of which a file is damaged counts as
+    missing, with a warning.
 
     Raises:
         InputError: The store holds no such study.
+        DamagedError: Its record is.
     """
     folder = store.study_folder(name)
     if not (folder / "study.json").exists():
         raise InputError(f"{store.root}: {unknown('study', name, store.studies())}")
-    record = read_json(folder / "study.json")
+    record = store.record(name)
     runs = {entry["run"]: store.run(entry["run"]) for entry in record["runs"]}
     rounds = record.get("rounds", [])
     described = {
@@ -43,7 +46,7 @@ def read_results(store: Store, name: str) -> StudyResults:
         }
         for entry in record["runs"]
     ]
-    frame = pl.DataFrame([_fit(row, RUNS) for row in rows], schema=RUNS)
+    frame = pl.DataFrame([_fit(row, RUNS) for row in _like_mates(rows)], schema=RUNS)
     complete = [run for i, run in runs.items() if described[i]["status"] in COMPLETE]
     statuses = [run.status() for run in complete]
     measured = probe_figures(record, store)
@@ -56,13 +59,14 @@ def read_results(store: Store, name: str) -> StudyResults:
         confusion=_stack(complete, "confusion", CONFUSION),
         class_names=_class_names(statuses),
         selection=_selection(frame),
-        provenance=_provenance(record, (folder / "study.toml").read_text("utf-8"), statuses),
+        provenance=_provenance(record, read_text(folder / "study.toml"), statuses),
         targets=record.get("targets", {}),
         rounds=pl.DataFrame(round_rows(rounds, described), schema=ROUNDS),
         masks={
             entry["run"]: path
             for entry in rounds
-            if (path := store.run(entry["run"]).masks_path).exists()
+            if described[entry["run"]]["status"] in COMPLETE
+            and (path := store.run(entry["run"]).masks_path).exists()
         },
         probes=pl.DataFrame(probe_rows(record["runs"], measured), schema=PROBES),
         grids=grids(measured),
@@ -72,15 +76,27 @@ def read_results(store: Store, name: str) -> StudyResults:
     )
 
 
-def describe(run: RunDirectory) -> dict[str, Any]:
-    """Return one run as a row: what was asked, and what came out."""
-    status = run.status()
-    row: dict[str, Any] = {"run": run.id, **status}
+def describe(run: RunDirectory, files: Collection[str] | None = None) -> dict[str, Any]:
+    """Return one run as a row: what was asked, and what came out.
+
+    One of which the spec, the status or one of some files is damaged counts as missing, with a
+    warning.
+
+    Args:
+        run: The run.
+        files: Files that are to be as they were written; None for all that it ended with.
+    """
+    try:
+        status = _status(run, files)
+        spec = run.spec() if _was_asked(run, status) else None
+    except DamagedError as error:
+        warn_damaged(error, "the run counts as missing")
+        status, spec = {"status": "missing"}, _spec_if_whole(run)
+    row = {"run": run.id, **status}
     if status["status"] not in (*COMPLETE, "failed"):
         row["status"] = "missing"
-    if not (run.path / "spec.json").exists():
+    if spec is None:
         return row
-    spec = run.spec()
     hyperparameters = {k: v for k, v in spec["optimizer"].items() if k not in ("name", "code")}
     batch_size = spec["train"]["batch_size"]
     return {
@@ -96,6 +112,40 @@ def describe(run: RunDirectory) -> dict[str, Any]:
     }
 
 
+def _status(run: RunDirectory, files: Collection[str] | None) -> dict[str, Any]:
+    """Return the status of a run whose files are as they were written."""
+    status = run.status()
+    if status["status"] in COMPLETE:
+        for fault in run.faults(status, files):
+            raise fault
+    return status
+
+
+def _was_asked(run: RunDirectory, status: Mapping[str, Any]) -> bool:
+    """Return whether there is a spec, as there must be of a complete run."""
+    return status["status"] in COMPLETE or (run.path / "spec.json").exists()
+
+
+def _spec_if_whole(run: RunDirectory) -> dict[str, Any] | None:
+    try:
+        return run.spec()
+    except DamagedError:
+        return None
+
+
+def _like_mates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows, with what was asked of a run whose spec cannot be read from one of the same
+    arm and point, which was asked the same but for the seed.
+    """
+    asked = ("task", "model", "optimizer", "hyperparameters", "lr", "batch_size")
+    mates = {
+        (row["arm"], row["point"]): {key: row[key] for key in asked}
+        for row in rows
+        if "optimizer" in row
+    }
+    return [{**mates.get((row["arm"], row["point"]), {}), **row} for row in rows]
+
+
 def _fit(row: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     return {name: row.get(name) for name in schema}
 
@@ -106,7 +156,7 @@ def _stack(runs: Iterable[RunDirectory], name: str, schema: Mapping[str, Any]) -
     for run in runs:
         path = run.path / f"{name}.parquet"
         if path.exists():
-            found = pl.read_parquet(path).with_columns(run=pl.lit(run.id))
+            found = read_parquet(path).with_columns(run=pl.lit(run.id))
             columns = [
                 (pl.col(key) if key in found.columns else pl.lit(None)).cast(kind).alias(key)
                 for key, kind in schema.items()

@@ -1,13 +1,42 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and are believed only as they were written."""
 
+import hashlib
 import json
 import os
 import secrets
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from thalweg.cohort.seal import MISMATCH, OPEN, check_seal, seal
 from thalweg.errors import ThalwegError
+
+_SEAL = "seal"
+"""Key of a JSON object's checksum."""
+
+
+class DamagedError(ThalwegError):
+    """A file of the store is missing or not as it was written.
+
+    Attributes:
+        path: The file.
+        fault: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(f"{path}: not readable ({fault}); `thalweg verify --repair` sets it aside")
+        self.path = path
+        self.fault = fault
+
+
+class DamageWarning(UserWarning):
+    """Something of the store counts as missing, because a file of it is damaged."""
+
+
+def warn_damaged(error: DamagedError, meanwhile: str) -> None:
+    """Warn of a damaged file in one sentence, given what holds until it is set aside."""
+    warnings.warn(f"{error}, until then {meanwhile}", DamageWarning, stacklevel=2)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -33,18 +62,57 @@ def write_whole(path: Path, content: bytes | str) -> None:
         raise ThalwegError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, whole or not at all."""
-    write_whole(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
+    """Write a value as JSON, whole or not at all; an object with its checksum as the last key."""
+    if isinstance(value, dict):
+        value = {**value, _SEAL: OPEN}
+    text = json.dumps(value, indent=indent, allow_nan=False) + "\n"
+    write_whole(path, seal(text.encode()))
+
+
+def read_bytes(path: Path, digest: str | None = None) -> bytes:
+    """Read a file of the store, checked against a known SHA-256, or the one it carries, if any.
+
+    Raises:
+        DamagedError: It cannot be read, or is not as it was written.
+    """
+    try:
+        content = path.read_bytes()
+        if digest is None:
+            check_seal(content)
+    except FileNotFoundError:
+        raise DamagedError(path, "it is missing") from None
+    except (OSError, ValueError) as error:
+        raise DamagedError(path, str(error)) from error
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise DamagedError(path, MISMATCH)
+    return content
+
+
+def read_text(path: Path) -> str:
+    """Read a text of the store.
+
+    Raises:
+        DamagedError: It cannot be read.
+    """
+    content = read_bytes(path)
+    try:
+        return content.decode()
+    except ValueError as error:
+        raise DamagedError(path, str(error)) from error
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read a JSON file, without its checksum.
 
     Raises:
-        ThalwegError: It is not readable JSON.
+        DamagedError: It is not readable JSON, or not as it was written.
     """
+    content = read_bytes(path)
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ThalwegError(f"{path}: not readable ({error})") from error
+        value = json.loads(content)
+    except ValueError as error:
+        raise DamagedError(path, str(error)) from error
+    if isinstance(value, dict):
+        value.pop(_SEAL, None)
+    return value

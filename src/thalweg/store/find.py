@@ -1,7 +1,6 @@
 """Find one run by what a person would call it."""
 
 from thalweg.errors import InputError
-from thalweg.store.files import read_json
 from thalweg.store.run_directory import RunDirectory
 from thalweg.store.store import Store
 from thalweg.validation import unknown
@@ -42,7 +41,7 @@ def _of_study(store: Store, name: str) -> RunDirectory:
     study = name.partition("/")[0]
     if study not in store.studies():
         raise InputError(f"run {name!r}: {unknown('study', study, store.studies())}")
-    record = read_json(store.study_folder(study) / "study.json")
+    record = store.record(study)
     entries = record.get("rounds", []) if _ROUND in name else record["runs"]
     short: dict[str, list[str]] = {}
     full = {}

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 from typing import Any
 
+from thalweg.store.files import DamagedError, warn_damaged
+from thalweg.store.run_directory import RunDirectory
 from thalweg.store.store import Store
 
 Row = dict[str, Any]
@@ -14,7 +16,9 @@ Measured = tuple[str, str]
 
 
 def probe_figures(record: Mapping[str, Any], store: Store) -> dict[Measured, dict[str, Any]]:
-    """Return what the probes of a study, whose record is given, have left."""
+    """Return what the probes of a study, whose record is given, have left; figures that are damaged
+    count as not measured, with a warning.
+    """
     return {
         (run_id, label): figures
         for run_id in dict.fromkeys(
@@ -22,8 +26,16 @@ def probe_figures(record: Mapping[str, Any], store: Store) -> dict[Measured, dic
         )
         for label, file in record.get("probes", {}).items()
         if file.endswith(".json")  # the others are series
-        if (figures := store.run(run_id).figures(file)) is not None
+        if (figures := _read(store.run(run_id), file)) is not None
     }
+
+
+def _read(run: RunDirectory, file: str) -> dict[str, Any] | None:
+    try:
+        return run.figures(file)
+    except DamagedError as error:
+        warn_damaged(error, "these figures count as not measured")
+        return None
 
 
 def probe_rows(

@@ -8,7 +8,6 @@ import polars as pl
 
 from thalweg.errors import InputError
 from thalweg.store.assemble import describe
-from thalweg.store.files import read_json
 from thalweg.store.probes import probe_figures, probe_rows
 from thalweg.store.results import METRICS, PROBES, ROUNDS, RUNS, SERIES
 from thalweg.store.rounds import round_rows
@@ -34,7 +33,7 @@ def query(store: Store, sql: str) -> pl.DataFrame:
         InputError: DuckDB refuses the statement; the message is its own first line.
     """
     try:
-        with _connected(store) as connection:
+        with _connected(store, "metrics" in sql.lower()) as connection:
             relation = connection.sql(sql)
             result: pl.DataFrame | None = relation.pl() if relation is not None else None
     except duckdb.Error as error:
@@ -45,10 +44,11 @@ def query(store: Store, sql: str) -> pl.DataFrame:
 
 
 @contextmanager
-def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+def _connected(store: Store, metrics: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     columns = {key: kind for key, kind in RUNS.items() if key not in ("arm", "point", "axes")}
-    runs = [describe(run) for run in store.runs()]
-    records = {name: read_json(store.study_folder(name) / "study.json") for name in store.studies()}
+    # Tables of figures are many files, so they are read only for a statement that names theirs.
+    runs = [describe(run, ["metrics.parquet"] if metrics else []) for run in store.runs()]
+    records = store.records()
     arms = [
         {"study": name, **{key: entry[key] for key in ("arm", "point", "seed", "run")}}
         for name, record in records.items()
@@ -82,7 +82,8 @@ def _connected(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.register("probes", pl.DataFrame(probes, schema=probe_schema))
         connection.register("series", pl.concat(series))
         # A run that was to be pruned from one that diverged took no step and has no table.
-        complete = [run["run"] for run in runs if run["status"] in COMPLETE and run["steps"] != 0]
+        trained = [run for run in runs if run["status"] in COMPLETE and run["steps"] != 0]
+        complete = [run["run"] for run in trained if metrics]
         connection.register("no_metrics", pl.DataFrame(schema=METRICS))
         view = "CREATE VIEW metrics AS SELECT * FROM no_metrics"
         if complete:

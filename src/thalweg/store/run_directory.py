@@ -4,26 +4,30 @@ The order of writing is the guarantee: everything else first, ``status.json`` la
 complete exactly when its status says so, and from then on its files never change.
 """
 
-import json
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from io import BytesIO
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from filelock import FileLock, Timeout
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from thalweg.cohort.checkpoint import pack, unpack
 from thalweg.errors import ThalwegError
-from thalweg.store.files import read_json, write_json, write_whole
+from thalweg.store.files import DamagedError, read_bytes, read_json, write_json, write_whole
+from thalweg.store.parquet import parquet
 from thalweg.store.results import CONFUSION, METRICS
+from thalweg.store.tensors import read_tensors, tensor_bytes
+from thalweg.store.unsealed import check_keys, check_unsealed
 
 COMPLETE = ("done", "diverged")
+
+FILES = "files"
+"""Key of a complete run's status: the SHA-256 of every file beside it that the run ended with."""
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)\.safetensors")
 
@@ -97,7 +101,8 @@ class RunDirectory:
         message = "the run it is pruned from diverged"
         nothing = dict.fromkeys([*costs, "flops", "epochs", "steps"], 0)
         kept = {key: value for key, value in status.items() if key != "sparsity"}
-        write_json(self.path / "status.json", {**kept, **nothing, "message": message})
+        own = {**nothing, "message": message, FILES: {}}
+        write_json(self.path / "status.json", {**kept, **own})
 
     def finish(
         self,
@@ -107,15 +112,45 @@ class RunDirectory:
         weights: Mapping[str, Tensor] | None,
         masks: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Write a completed run; the status last. Of an imported one no weights may be known."""
-        write_whole(self.path / "metrics.parquet", parquet(metrics, METRICS))
+        """Write a completed run; the status, with the SHA-256 of every other file, last. Of an
+        imported one no weights may be known.
+        """
+        content = {"metrics.parquet": parquet(metrics, METRICS)}
         if confusion:
-            write_whole(self.path / "confusion.parquet", parquet(confusion, CONFUSION))
+            content["confusion.parquet"] = parquet(confusion, CONFUSION)
         if weights is not None:
-            write_whole(self.weights_path, _tensors(weights))
+            content[self.weights_path.name] = tensor_bytes(weights)
         if masks is not None:
-            write_whole(self.masks_path, _tensors(masks))
-        write_json(self.path / "status.json", status)
+            content[self.masks_path.name] = tensor_bytes(masks)
+        for name, data in content.items():
+            write_whole(self.path / name, data)
+        files = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+        write_json(self.path / "status.json", {**status, FILES: files})
+
+    def faults(
+        self, status: Mapping[str, Any], names: Collection[str] | None = None
+    ) -> Iterator[DamagedError]:
+        """Yield what is wrong with the files that the run, complete by its status, ended with.
+
+        Args:
+            status: What `status` returns; where it has no checksums, because an older version wrote
+                it, what the files tell themselves is checked (`check_unsealed`).
+            names: Files to look at; None for all.
+        """
+        if FILES not in status:
+            check_all = check_unsealed if names is None else check_keys
+            checks: list[Callable[[], object]] = [partial(check_all, self.path, status)]
+        else:
+            checks = [
+                partial(read_bytes, self.path / name, digest)
+                for name, digest in status[FILES].items()
+                if names is None or name in names
+            ]
+        for check in checks:
+            try:
+                check()
+            except DamagedError as error:
+                yield error
 
     def checkpoints(self) -> dict[int, Path]:
         """Return the checkpoints by the epochs completed at each."""
@@ -159,7 +194,7 @@ class RunDirectory:
         and with which options.
         """
         finite = {key: _finite(value) for key, value in figures.items()}
-        write_whole(self.figures_path(file), json.dumps(finite, allow_nan=False) + "\n")
+        write_json(self.figures_path(file), finite, indent=None)
 
     def has_figures(self, file: str) -> bool:
         return self.figures_path(file).exists()
@@ -178,9 +213,28 @@ class RunDirectory:
         """Where the mask that the run ended with lies, if it has one."""
         return self.path / "masks.safetensors"
 
+    def weights(self) -> dict[str, Tensor] | None:
+        """Return the weights, and other tensors, that the run ended with; None where an imported
+        one was without.
+
+        Raises:
+            DamagedError: They are not as they were written.
+        """
+        return self._load(self.weights_path)
+
     def masks(self) -> dict[str, Tensor] | None:
-        """Return which weights may be nonzero, by parameter; None where all may."""
-        return load_file(self.masks_path) if self.masks_path.exists() else None
+        """Return which weights may be nonzero, by parameter; None where all may.
+
+        Raises:
+            DamagedError: They are not as they were written.
+        """
+        return self._load(self.masks_path)
+
+    def _load(self, path: Path) -> dict[str, Tensor] | None:
+        digest = self.status().get(FILES, {}).get(path.name)
+        if digest is None and not path.exists():
+            return None
+        return read_tensors(path, digest)
 
     def remove_leftovers(self) -> None:
         """Remove what a process killed at the wrong moment left in the folder of a complete run:
@@ -196,21 +250,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(each) for each in value]
     return value if not isinstance(value, float) or isfinite(value) else None
-
-
-def _tensors(named: Mapping[str, Tensor]) -> bytes:
-    content: bytes = save({name: tensor.cpu().contiguous() for name, tensor in named.items()})
-    return content
-
-
-def parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> bytes:
-    """Return rows as a Parquet file with the columns of ``schema``, even where there is no row;
-    the run is not among them, since the file's place names it.
-    """
-    columns = {name: kind for name, kind in schema.items() if name != "run"}
-    buffer = BytesIO()
-    pl.DataFrame(list(rows), schema=columns).write_parquet(buffer)
-    return buffer.getvalue()
 
 
 def common_checkpoint(runs: Sequence[RunDirectory]) -> int | None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from thalweg.store.files import write_whole
+from thalweg.store.files import DamagedError, warn_damaged, write_whole
+from thalweg.store.parquet import parquet, read_parquet
 from thalweg.store.results import SERIES
-from thalweg.store.run_directory import RunDirectory, parquet
+from thalweg.store.run_directory import RunDirectory
 from thalweg.store.store import Store
 
 OWN = ("step", "figure", "index", "value")
@@ -22,7 +23,8 @@ def save_series(run: RunDirectory, file: str, rows: Sequence[Mapping[str, Any]])
 def read_series(
     entries: Sequence[Mapping[str, Any]], record: Mapping[str, Any], store: Store
 ) -> pl.DataFrame:
-    """Return series of a study; see `SERIES`.
+    """Return series of a study; see `SERIES`. One that is damaged counts as not measured, with a
+    warning.
 
     Args:
         entries: Of the study's record: arm, point, seed and run.
@@ -30,14 +32,22 @@ def read_series(
         store: Where the runs lie.
     """
     files = {k: file for k, file in record.get("probes", {}).items() if file.endswith(".parquet")}
-    frames = [
-        pl.read_parquet(path).select(
-            *(pl.lit(entry[key]).cast(SERIES[key]).alias(key) for key in list(SERIES)[:4]),
-            pl.lit(label).alias("probe"),
-            *OWN,
-        )
-        for entry in entries
-        for label, file in files.items()
-        if (path := store.run(entry["run"]).figures_path(file)).exists()
-    ]
+    own = list(SERIES)[:4]
+    frames = []
+    for entry in entries:
+        for label, file in files.items():
+            found = _read(store.run(entry["run"]), file)
+            if found is not None:
+                place = [pl.lit(entry[key]).cast(SERIES[key]).alias(key) for key in own]
+                frames.append(found.select(*place, pl.lit(label).alias("probe"), *OWN))
     return pl.concat(frames) if frames else pl.DataFrame(schema=SERIES)
+
+
+def _read(run: RunDirectory, file: str) -> pl.DataFrame | None:
+    if not run.has_figures(file):
+        return None
+    try:
+        return read_parquet(run.figures_path(file))
+    except DamagedError as error:
+        warn_damaged(error, "its figures count as not measured")
+        return None

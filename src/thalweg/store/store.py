@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from thalweg.errors import InputError, ThalwegError
-from thalweg.store.files import read_json, write_json
+from thalweg.store.files import DamagedError, read_json, warn_damaged, write_json
 from thalweg.store.run_directory import RunDirectory
 
 FORMAT = 1
@@ -22,6 +23,7 @@ class Store:
     Raises:
         InputError: It does not exist, cannot be written, is something else than a results
             folder, or was written by a newer version.
+        DamagedError: With ``create``, its marker is damaged; otherwise that is a warning.
     """
 
     def __init__(self, root: Path, create: bool = False) -> None:
@@ -31,7 +33,13 @@ class Store:
             self._make_writable(marker)
         if not marker.exists():
             raise InputError(f"{root}: is no results folder (it has no store.json)")
-        content = read_json(marker)
+        try:
+            content = read_json(marker)
+        except DamagedError as error:
+            if create:
+                raise
+            warn_damaged(error, "the folder is read as one of this version")
+            return
         found = content.get("format") if isinstance(content, dict) else None
         if not isinstance(found, int) or found > FORMAT:
             raise InputError(
@@ -55,9 +63,17 @@ class Store:
             raise InputError(f"--out {self.root}: cannot be written; choose another folder")
         if not marker.exists():
             try:
-                write_json(marker, {"format": FORMAT})
+                self.mark()
             except ThalwegError as error:
                 raise InputError(f"--out {self.root}: {error}") from error
+
+    def mark(self) -> None:
+        """Write that the folder is a store, and of which version.
+
+        Raises:
+            ThalwegError: It cannot be written.
+        """
+        write_json(self.root / "store.json", {"format": FORMAT})
 
     def _holds_other_files(self, marker: Path) -> bool:
         """Return whether more is here than a marker being written, by another process or by one
@@ -84,3 +100,24 @@ class Store:
         if not folder.is_dir():
             return []
         return sorted(path.name for path in folder.iterdir() if (path / "study.json").exists())
+
+    def record(self, name: str) -> dict[str, Any]:
+        """Return the record of a study.
+
+        Raises:
+            DamagedError: It is not as it was written.
+        """
+        record: dict[str, Any] = read_json(self.study_folder(name) / "study.json")
+        return record
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Return the records of all studies by name; one that is damaged is left out, with a
+        warning.
+        """
+        found = {}
+        for name in self.studies():
+            try:
+                found[name] = self.record(name)
+            except DamagedError as error:
+                warn_damaged(error, "the study counts as missing")
+        return found

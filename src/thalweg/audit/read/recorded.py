@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from safetensors.torch import load_file
-
 from thalweg.audit.read.tensors import Named
 from thalweg.errors import InputError
 from thalweg.spec import RunSpec
@@ -74,7 +72,7 @@ def final_weights(run: RunDirectory) -> Named:
     """Return the weights, and other tensors, that a run ended with; none of one that was imported
     without.
     """
-    return load_file(run.weights_path) if run.weights_path.exists() else {}
+    return run.weights() or {}
 
 
 def _without_code(table: dict[str, Any]) -> dict[str, Any]:
