@@ -73,8 +73,10 @@ def test_a_model_that_ends_its_process_is_a_sentence(
     tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
 ) -> None:
     study = write_study(model={"name": "strangers:Deadly"})
-    with pytest.raises(ThalwegError, match=r"ended unexpectedly \(exit status 7\)"):
-        run_here(study, tmp_path / "out", 2)
+    results = run_here(study, tmp_path / "out", 2)
+    reason = "its process ended with exit status 7; tried twice"
+    assert list(results.failed.values()) == [reason, reason]
+    assert results.frame()["message"].to_list() == [reason, reason]
 
 
 def test_a_wrong_input_leaves_no_folder(

@@ -61,11 +61,31 @@ def test_a_log_gets_a_line_a_cohort(cohorts: list[CohortPlan]) -> None:
     )
 
 
+def test_what_did_not_end_is_begun_again(cohorts: list[CohortPlan]) -> None:
+    log = io.StringIO()
+    progress = Progress(Console(file=log, width=100))
+    follow(progress, cohorts)
+    bars = progress._bars.tasks
+    assert [bar.completed for bar in bars] == [10, 2]
+    progress.again(1, cohorts[1], "its process ended with exit status 7")
+    assert [bar.completed for bar in bars] == [6, 2]
+    progress.begin(0, cohorts[1])
+    progress.update(0, {"epoch": 1, "loss": None})
+    progress.end(0, cohorts[1])
+    assert progress._bars.tasks[0].completed == 12
+    assert log.getvalue().splitlines()[1:] == [
+        "digits · mlp · torch.optim:RMSprop · 2 runs: its process ended with exit status 7; trying "
+        "again",
+        "[9/9 runs, 0 s] digits · mlp · torch.optim:RMSprop · 2 runs",
+    ]
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_quiet_is_quiet(cohorts: list[CohortPlan], terminal: bool) -> None:
     screen = io.StringIO()
     with Progress(Console(file=screen, force_terminal=terminal), quiet=True) as progress:
         follow(progress, cohorts)
+        progress.again(1, cohorts[1], "its process ended with exit status 7")
         progress.wait()
         progress.finish()
     assert screen.getvalue() == ""

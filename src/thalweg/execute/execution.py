@@ -1,7 +1,6 @@
 """Execute runs: plan cohorts, train them here or in worker processes, follow them."""
 
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,11 +9,12 @@ from typing import Any, Self
 import torch
 
 from thalweg.errors import ThalwegError
+from thalweg.execute.agenda import Agenda, Fits
 from thalweg.execute.grouping import CohortPlan, plan_cohorts
 from thalweg.execute.options import Resources
-from thalweg.execute.pool import Pool
+from thalweg.execute.pool import Pool, describe_end
 from thalweg.execute.progress import Progress
-from thalweg.execute.train_cohort import train_cohort
+from thalweg.execute.train_cohort import claimed, train_cohort
 from thalweg.execute.wanted import Asked, Wanted, lacking, wanted_of
 from thalweg.spec import RunSpec
 from thalweg.store import Store
@@ -22,6 +22,9 @@ from thalweg.store.run_directory import COMPLETE
 
 POLL_SECONDS = 0.5
 """How often a run in another process's hands is looked at."""
+
+STARTS = 3
+"""So many workers that end one after the other, none of them ready before, are a fault of ours."""
 
 
 @dataclass
@@ -51,7 +54,8 @@ def execute(
     Rounds of pruning follow each other; all runs of one round, of whatever arm, train side by side.
     Runs that another process is training are left to it and waited for; should that process
     die, they are trained here. A complete run that lacks something it must leave, a measurement
-    that was asked for later, say, is trained again for that alone.
+    that was asked for later, say, is trained again for that alone. Runs that end the worker process
+    that trains them fail, and so do those for which there is no memory; no other run does.
 
     Args:
         specs: The runs.
@@ -61,7 +65,7 @@ def execute(
         asked: Measurements, of which those at the end of a training are not taken here.
 
     Raises:
-        ThalwegError: The store cannot be written, or workers keep dying.
+        ThalwegError: The store cannot be written, or workers end before they are ready.
         KeyboardInterrupt: Stopped by the user; every completed epoch is kept.
     """
     unique = {each.id: each for spec in specs for each in spec.lineage}
@@ -106,10 +110,15 @@ def _execute_round(
         if pending:
             workers.progress.wait()
             _wait_for_others(pending, store)
-    while again := {i: spec for i, spec in mates.items() if lacking(store.run(i), workers.wanted)}:
+    while again := {
+        i: spec
+        for i, spec in mates.items()
+        if i not in workers.given_up and lacking(store.run(i), workers.wanted)
+    }:
         workers.progress.start(sum(s.train.epochs for s in again.values()), 0, len(again))
         workers.train(plan_cohorts(list(mates.values()), store, workers.resources, again))
         _wait_for_others(again, store)
+    outcome.failed |= workers.given_up
 
 
 def _follow(spec: RunSpec, store: Store, outcome: Outcome) -> bool:
@@ -138,6 +147,10 @@ class _Workers:
         progress: The view.
         wanted: What runs must leave.
         rounds: How many times `train` will be called, about.
+
+    Attributes:
+        given_up: Complete runs that lack something they must leave and that ended the process that
+            trained them again for it, with the reason of each.
     """
 
     def __init__(
@@ -146,10 +159,14 @@ class _Workers:
         self.resources = resources
         self.progress = progress
         self.wanted = wanted
+        self.given_up: dict[str, str] = {}
         self._store = store
         self._rounds = rounds
         self._pool: Pool | None = None
         self._idle: set[int] = set()
+        self._gone: set[int] = set()
+        self._starts = 0
+        self._fits: Fits = {}
 
     def __enter__(self) -> Self:
         return self
@@ -162,51 +179,98 @@ class _Workers:
         """Train cohorts, several at a time."""
         if not cohorts:
             return
-        if min(self.resources.jobs, len(cohorts)) == 1:
+        agenda = Agenda(cohorts, self.resources, self._fits)
+        if self.resources.jobs == 1 or (len(cohorts) == 1 and not self._suspect(cohorts[0])):
             with use_threads(self.resources.threads):
-                for cohort in cohorts:
-                    self._train_here(cohort)
+                self._train_here(agenda)
             return
         if self._pool is None:
             most = len(cohorts) if self._rounds == 1 else self.resources.jobs
             self._pool = Pool(self.resources, self._store.root, most)
-        self._train_in_pool(self._pool, cohorts)
+        self._train_in_pool(self._pool, agenda)
 
-    def _train_here(self, cohort: CohortPlan) -> None:
-        self.progress.begin(0, cohort)
-        train_cohort(
-            cohort.specs,
-            cohort.plan,
-            self._store,
-            self.resources,
-            lambda event: self.progress.update(0, event),
-            self.wanted,
-        )
-        self.progress.end(0, cohort)
+    def _suspect(self, cohort: CohortPlan) -> bool:
+        """Return whether runs have been begun before and did not end: they may have ended their
+        process, and would end this one.
+        """
+        statuses = (self._store.run(i).status()["status"] for i in cohort.ids)
+        return any(status in ("running", "failed") for status in statuses)
 
-    def _train_in_pool(self, pool: Pool, cohorts: list[CohortPlan]) -> None:
-        queue = deque(cohorts)
+    def _train_here(self, agenda: Agenda) -> None:
+        while agenda:
+            cohort = agenda.take()
+            self.progress.begin(0, cohort)
+            fitted = train_cohort(
+                cohort.specs,
+                cohort.plan,
+                self._store,
+                self.resources,
+                lambda event: self.progress.update(0, event),
+                self.wanted,
+            )
+            if fitted:
+                self.progress.end(0, cohort)
+            else:
+                self._halve(agenda, 0, cohort)
+
+    def _train_in_pool(self, pool: Pool, agenda: Agenda) -> None:
         active: dict[int, CohortPlan] = {}
-        while queue or active:
-            while queue and self._idle:
+        while agenda or active:
+            while agenda and self._idle:
                 worker = self._idle.pop()
-                active[worker] = queue.popleft()
+                active[worker] = agenda.take()
                 self.progress.begin(worker, active[worker])
                 pool.submit(worker, active[worker], self.wanted)
+            while agenda and self._gone:
+                pool.replace(self._gone.pop())
             worker, event = pool.events.get()
-            if event["event"] == "epoch":
-                self.progress.update(worker, event)
-            elif event["event"] == "error":
-                raise ThalwegError(event["message"])
-            elif event["event"] == "dead":
-                raise ThalwegError(
-                    f"a worker process ended unexpectedly (exit status {event['status']}); what is "
-                    "complete is kept, run the same command to go on"
-                )
-            else:
-                self._idle.add(worker)
-                if worker in active:
+            match event["event"]:
+                case "epoch":
+                    self.progress.update(worker, event)
+                case "error":
+                    raise ThalwegError(event["message"])
+                case "dead":
+                    self._bury(worker, event["status"], active.pop(worker, None), agenda)
+                case "ready":
+                    self._starts = 0
+                    self._idle.add(worker)
+                case "too large":
+                    self._idle.add(worker)
+                    self._halve(agenda, worker, active.pop(worker))
+                case "end":
+                    self._idle.add(worker)
                     self.progress.end(worker, active.pop(worker))
+
+    def _halve(self, agenda: Agenda, worker: int, cohort: CohortPlan) -> None:
+        agenda.too_large(cohort)
+        self.progress.again(worker, cohort, "they do not fit into memory together")
+
+    def _bury(self, worker: int, status: int, cohort: CohortPlan | None, agenda: Agenda) -> None:
+        """Go on after a worker's death: its cohort comes again, unless that is of no use."""
+        end = describe_end(status)
+        if cohort is not None:
+            if agenda.died(cohort):
+                self.progress.again(worker, cohort, end)
+            else:
+                self._give_up(cohort, f"{end}; tried twice")
+                self.progress.end(worker, cohort)
+        elif worker not in self._idle:
+            self._starts += 1
+            if self._starts == STARTS:
+                raise ThalwegError(f"no worker can be started: before it was ready, {end}")
+        self._idle.discard(worker)
+        self._gone.add(worker)
+
+    def _give_up(self, cohort: CohortPlan, reason: str) -> None:
+        """Note why a run, alone in its cohort, cannot be trained; what is complete stays so."""
+        with claimed(cohort.specs, self._store, self.wanted) as mine:
+            for spec in mine:
+                run = self._store.run(spec.id)
+                if run.is_complete():
+                    self.given_up[spec.id] = reason
+                else:
+                    run.begin(spec.canonical(), [spec.id])
+                    run.fail(reason, "")
 
 
 @contextmanager

@@ -89,6 +89,18 @@ def plan_cohorts(
     return sorted(cohorts, key=lambda cohort: -_work(cohort, resources))
 
 
+def parts_of(cohort: CohortPlan, most: int, resources: Resources) -> list[CohortPlan]:
+    """Return a cohort in parts of at most so many runs, each computed as it will be when it is
+    interrupted and put back; the cohort itself where it is no larger.
+    """
+    if len(cohort.specs) <= most:
+        return [cohort]
+    parts = [cohort.specs[start : start + most] for start in range(0, len(cohort.specs), most)]
+    return [
+        CohortPlan(part, _decide(part[0], len(part) * resources.jobs, resources)) for part in parts
+    ]
+
+
 def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
     """Decide how so many runs like this one are computed, spread over the processes.
 

@@ -103,7 +103,6 @@ class LiveProbes(Listener):
                 rows.setdefault(request.file, []).append(row)
                 requests[request.file] = request
         self._watches = [_Watch(requests[file], rows[file], training) for file in rows]
-        self._training = training
         self._steps = training.steps
         self._looking: list[_Watch] = []
 
@@ -133,7 +132,7 @@ class LiveProbes(Listener):
         for watch in self._watches:
             watch.load_row_state(row, state.get(watch.request.file))
 
-    def save(self, runs: Sequence[RunDirectory]) -> None:
+    def save(self, training: Training, runs: Sequence[RunDirectory]) -> None:
         """Write the figures of the runs that were watched from start to end."""
         for watch in self._watches:
-            watch.save(self._training, runs)
+            watch.save(training, runs)

@@ -39,11 +39,9 @@ class Pool:
 
     def __init__(self, resources: Resources, store: Path, cohorts: int) -> None:
         self.events: SimpleQueue[tuple[int, Event]] = SimpleQueue()
-        with _interrupts_blocked():
-            self._workers = [
-                _Worker(index, resources, store, self.events)
-                for index in range(min(resources.jobs, cohorts))
-            ]
+        self._resources = resources
+        self._store = store
+        self._workers = [self._start(index) for index in range(min(resources.jobs, cohorts))]
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -57,10 +55,31 @@ class Pool:
         }
         self._workers[worker].write(json.dumps(job) + "\n")
 
+    def replace(self, worker: int) -> None:
+        """Start another process in the place of one that has died."""
+        self._workers[worker].stop()
+        self._workers[worker] = self._start(worker)
+
     def stop(self) -> None:
         """End the workers, whatever they are at."""
         for worker in self._workers:
             worker.stop()
+
+    def _start(self, index: int) -> "_Worker":
+        with _interrupts_blocked():
+            return _Worker(index, self._resources, self._store, self.events)
+
+
+def describe_end(status: int) -> str:
+    """Return how a worker's process has ended; a negative status is a signal's number."""
+    if status >= 0:
+        return f"its process ended with exit status {status}"
+    try:
+        name = f" ({signal.Signals(-status).name})"
+    except ValueError:  # a real-time signal
+        name = ""
+    perhaps = ", perhaps for memory" if -status == signal.SIGKILL else ""
+    return f"its process was killed by signal {-status}{name}{perhaps}"
 
 
 class _Worker:
@@ -82,6 +101,7 @@ class _Worker:
             env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         )
         self._index = index
+        self._events = events
         self.write(
             json.dumps(
                 {
@@ -95,9 +115,11 @@ class _Worker:
             )
             + "\n"
         )
-        threading.Thread(target=self._forward, args=(events,), daemon=True).start()
+        self._forwarding = threading.Thread(target=self._forward, daemon=True)
         self._relay = threading.Thread(target=self._pass_on, daemon=True)
-        self._relay.start()
+        watching = threading.Thread(target=self._watch, daemon=True)
+        for thread in (self._forwarding, self._relay, watching):
+            thread.start()
 
     def write(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -111,19 +133,23 @@ class _Worker:
         self._process.terminate()
         self._process.wait()
         self._relay.join(timeout=1)  # its last words; a child of its own may hold the pipe open
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with suppress(BrokenPipeError):
-                    stream.close()
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
-    def _forward(self, events: "SimpleQueue[tuple[int, Event]]") -> None:
+    def _forward(self) -> None:
         assert self._process.stdout is not None
-        try:
-            for line in self._process.stdout:
-                events.put((self._index, json.loads(line)))
-        except ValueError:
-            pass  # closed by `stop`, or cut off in the middle of a line
-        events.put((self._index, {"event": "dead", "status": self._process.wait()}))
+        with self._process.stdout as lines, suppress(ValueError):  # cut off in the midst of a line
+            for line in lines:
+                self._events.put((self._index, json.loads(line)))
+
+    def _watch(self) -> None:
+        """Tell of the process's end, after all that it told itself. Its end is not that of the
+        pipe, which a child of its own may hold open.
+        """
+        status = self._process.wait()
+        self._forwarding.join(timeout=1)
+        self._events.put((self._index, {"event": "dead", "status": status}))
 
     def _pass_on(self) -> None:
         """Print what the worker prints: above the progress view, and not into the midst of it."""

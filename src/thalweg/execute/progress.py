@@ -100,6 +100,14 @@ class Progress:
                 highlight=False,
             )
 
+    def again(self, worker: int, cohort: CohortPlan, reason: str) -> None:
+        """A cohort has not come to its end, and will be begun again, whole or in parts."""
+        self._advance(worker, 0)
+        self._bars.remove_task(self._tasks.pop(worker))
+        if not self._quiet:
+            line = f"{_describe(cohort)}: {reason}; trying again"
+            self._console.print(line, markup=False, highlight=False)
+
     def wait(self) -> None:
         """What is left is in another process's hands."""
         if self._total is not None:
@@ -129,7 +137,9 @@ class Progress:
 
     def _advance(self, worker: int, epoch: int) -> None:
         if self._total is not None:
-            self._bars.advance(self._total, self._rows[worker] * (epoch - self._epochs[worker]))
+            completed = self._bars.tasks[0].completed
+            since = self._rows[worker] * (epoch - self._epochs[worker])
+            self._bars.update(self._total, completed=completed + since)
         self._epochs[worker] = epoch
 
     def _note(self) -> None:

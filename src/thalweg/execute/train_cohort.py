@@ -4,15 +4,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from traceback import format_exception
+from typing import Any
 
+from thalweg.cohort import Training
 from thalweg.cohort.planner import Plan
 from thalweg.errors import ThalwegError
 from thalweg.execute.keeper import Keeper, Notify, StoreError
 from thalweg.execute.live import LiveProbes
+from thalweg.execute.memory import is_out_of_memory, release_memory
 from thalweg.execute.options import Resources
 from thalweg.execute.prepare import prepare
 from thalweg.execute.record import record_results
-from thalweg.execute.wanted import Wanted, lacking
+from thalweg.execute.wanted import Leaving, Wanted, lacking
 from thalweg.execute.writers import Writers
 from thalweg.spec import RunSpec
 from thalweg.store import RunDirectory, Store, common_checkpoint
@@ -43,7 +46,7 @@ def train_cohort(
     resources: Resources,
     notify: Notify,
     wanted: Wanted | None = None,
-) -> None:
+) -> bool:
     """Train the runs of a cohort that are not complete and not in another process's hands.
 
     A failure of the work itself (a stranger's optimizer raising, say) is recorded with every run
@@ -58,68 +61,97 @@ def train_cohort(
         notify: Told of every epoch.
         wanted: What runs must leave.
 
+    Returns:
+        Whether there was memory for so many runs at a time. Where there was not, their checkpoints
+        are kept and they are to be trained in parts; a single run for which there is none fails.
+
     Raises:
-        ThalwegError: The store cannot be written.
+        ThalwegError: The store cannot be written, or runs that are complete, and never touched
+            again, cannot be trained again for what they lack.
     """
     wanted = wanted or {}
     with claimed(specs, store, wanted) as mine:
         if not mine:
-            return
+            return True
         runs = [store.run(spec.id) for spec in mine]
         leaving = [lacking(run, wanted) for run in runs]
-        asked = [each.probes for each in leaving]
-        if runs[0].is_complete():
-            training, _ = prepare(mine, plan, resources, store)
-            live = LiveProbes(asked, training)
-            keeper = Keeper(runs, notify, leaving, live, checkpoints=False)
-            try:
-                training.run(live, keeper)
-            except StoreError as error:
-                raise ThalwegError(str(error)) from error
-            live.save(runs)
-            return
-        ids = [spec.id for spec in mine]
-        with Writers() as writers:
-            for spec, run in zip(mine, runs, strict=True):
-                writers.submit(run.begin, spec.canonical(), ids)
+        again = runs[0].is_complete()
+        if not again:
+            ids = [spec.id for spec in mine]
+            with Writers() as writers:
+                for spec, run in zip(mine, runs, strict=True):
+                    writers.submit(run.begin, spec.canonical(), ids)
         try:
-            training, warnings = prepare(mine, plan, resources, store)
-            live = LiveProbes(asked, training)
-            epoch = common_checkpoint(runs)
-            if epoch is not None:
-                for row, run in enumerate(runs):
-                    state = run.load_checkpoint(epoch)
-                    training.load_row_state(row, state)
-                    live.load_row_state(row, state.get("live", {}))
-        except Exception as error:
-            _fail(runs, error)
-            return
-        try:
-            training.run(live, Keeper(runs, notify, leaving, live))
+            training, live, warnings = _train(mine, runs, plan, store, resources, notify, leaving)
         except StoreError as error:
             raise ThalwegError(str(error)) from error
         except Exception as error:
-            _fail(runs, error)
-            return
-        record = {
-            "backend": plan.backend,
-            "reason": plan.reason,
-            "device": resources.device,
-            "threads": resources.threads,
-            "rows": len(runs),
-            "source": source_hash(),
-            "versions": versions(),
-            "machine": machine(),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "warnings": warnings,
-        }
-        live.save(runs)
-        record_results(training, mine, runs, record)
+            if len(runs) == 1 or not is_out_of_memory(error):
+                if again:
+                    raise ThalwegError(f"run {runs[0].id}: {_reason(error)}") from error
+                _fail(runs, error)
+                return True
+        else:
+            live.save(training, runs)
+            if not again:
+                record = _provenance(plan, resources, len(runs), warnings)
+                record_results(training, mine, runs, record)
+            return True
+    release_memory()  # the error, and the training it held on to, are gone by now
+    return False
+
+
+def _train(
+    specs: Sequence[RunSpec],
+    runs: Sequence[RunDirectory],
+    plan: Plan,
+    store: Store,
+    resources: Resources,
+    notify: Notify,
+    leaving: Sequence[Leaving],
+) -> tuple[Training, LiveProbes, list[str]]:
+    """Train runs to the end from the latest checkpoint they share; complete ones, from the start,
+    only until they have left what they lack.
+    """
+    again = runs[0].is_complete()
+    training, warnings = prepare(specs, plan, resources, store)
+    live = LiveProbes([each.probes for each in leaving], training)
+    epoch = None if again else common_checkpoint(runs)
+    if epoch is not None:
+        for row, run in enumerate(runs):
+            state = run.load_checkpoint(epoch)
+            training.load_row_state(row, state)
+            live.load_row_state(row, state.get("live", {}))
+    training.run(live, Keeper(runs, notify, leaving, live, checkpoints=not again))
+    return training, live, warnings
+
+
+def _provenance(
+    plan: Plan, resources: Resources, rows: int, warnings: Sequence[str]
+) -> dict[str, Any]:
+    """Return what is noted of a training itself."""
+    return {
+        "backend": plan.backend,
+        "reason": plan.reason,
+        "device": resources.device,
+        "threads": resources.threads,
+        "rows": rows,
+        "source": source_hash(),
+        "versions": versions(),
+        "machine": machine(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "warnings": list(warnings),
+    }
 
 
 def _fail(runs: Sequence[RunDirectory], error: Exception) -> None:
-    text = brief(error)
-    if not isinstance(error, ThalwegError):
-        text = f"{type(error).__name__}: {text}"
     for run in runs:
-        run.fail(text, "".join(format_exception(error)))
+        run.fail(_reason(error), "".join(format_exception(error)))
+
+
+def _reason(error: Exception) -> str:
+    """Return in a sentence why a training failed."""
+    if is_out_of_memory(error):
+        return "it does not fit into memory, though no other run trains beside it in its cohort"
+    text = brief(error)
+    return text if isinstance(error, ThalwegError) else f"{type(error).__name__}: {text}"

@@ -54,8 +54,8 @@ def main() -> None:
         specs = [RunSpec.parse(spec) for spec in job["specs"]]
         try:
             wanted = {run_id: Leaving.parse(values) for run_id, values in job["wanted"].items()}
-            train_cohort(specs, Plan(**job["plan"]), store, resources, tell, wanted)
+            fitted = train_cohort(specs, Plan(**job["plan"]), store, resources, tell, wanted)
         except ThalwegError as error:
             tell({"event": "error", "message": str(error)})
         else:
-            tell({"event": "end"})
+            tell({"event": "end" if fitted else "too large"})
