@@ -98,7 +98,12 @@ def statuses(out: Path) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "backend", "epochs"), [(1, "autograd", 2), (2, "autograd", 2), (1, "native", 20)]
+    ("jobs", "backend", "epochs"),
+    [
+        pytest.param(1, "autograd", 2, marks=pytest.mark.slow),
+        (2, "autograd", 2),
+        (1, "native", 20),
+    ],
 )
 def test_killed_at_random_moments_it_ends_with_the_very_bits(
     tmp_path: Path,

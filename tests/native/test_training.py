@@ -76,7 +76,7 @@ MLP = ("mlp", {"widths": [20], "activation": "tanh"})
 MLP_PARAMETERS = 196 * 20 + 20 + 20 * 10 + 10
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+@pytest.mark.parametrize("name", [pytest.param("mnist", marks=pytest.mark.slow), "fashion-mnist"])
 def test_accuracy_is_autograds(name: str, real_data: Any, kernels: None) -> None:
     """LeNet-5, 3 epochs on 3,000 images, 10 seeds: the mean of the paired differences in test
     accuracy is zero within its 95 % interval, or below half a point.
