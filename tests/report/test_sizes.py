@@ -1,10 +1,14 @@
 """Figures against the number of parameters."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 
 from thalweg.report.figures import sections
+from thalweg.report.size_verdicts import size_verdicts
 from thalweg.report.sizes import size_charts, size_tables
 from thalweg.report.static import png, static_figure
 from thalweg.study.panels import panels
@@ -69,3 +73,39 @@ def test_networks_of_one_size_make_no_section(tickets, studied):
     title = "Size of the network"
     assert title in [section.title for section in sections(studied, panels(studied))]
     assert title not in [section.title for section in sections(tickets, panels(tickets))]
+
+
+@pytest.mark.parametrize(
+    ("losses", "noise", "end"),
+    [
+        ((0.5, 0.1, 0.2, 0.05), 0.002, "double descent."),
+        ((0.5, 0.15, 0.2, 0.15), 0.03, "no rise that it falls from again is resolved."),
+        ((0.5, 0.1, 0.2, 0.3), 0.002, "no rise that it falls from again is resolved."),
+        ((0.5, 0.3, 0.2, 0.1), 0.002, "no rise that it falls from again is resolved."),
+    ],
+)
+def test_double_descent_is_a_rise_and_a_fall_that_are_both_resolved(builder, losses, noise, end):
+    made = builder(regression=True)
+    random = np.random.default_rng(0)
+    for seed in range(6):
+        for width, loss in zip((1, 2, 4, 8), losses, strict=True):
+            quality = 1 - loss + noise * random.standard_normal()
+            made.run("arm", seed, {"model.widths": [width]}, quality=quality)
+            made.runs[-1]["parameters"] = 10 * width
+    (panel,) = panels(made.results())
+    (told,) = size_verdicts(panel)
+    assert told.endswith(end)
+    if noise < 0.01:
+        best = int(np.argmin(losses))
+        assert told.startswith(f"arm: test loss is least with {(10, 20, 40, 80)[best]} parameters")
+    if end == "double descent.":
+        assert "from 20 on it rises to 0.2" in told and "with 40 and falls again" in told
+
+
+def test_a_size_at_which_a_run_diverged_is_not_judged(studied):
+    (panel,) = panels(studied)
+    assert len([*size_verdicts(panel)]) == 2
+    status = pl.when(pl.col("run") == studied.runs["run"][0]).then(pl.lit("diverged"))
+    frame = studied.runs.with_columns(status.otherwise(pl.col("status")).alias("status"))
+    (panel,) = panels(replace(studied, runs=frame))
+    assert [text.split(":")[0] for text in size_verdicts(panel)] == ["scaled"]

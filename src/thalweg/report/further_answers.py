@@ -16,6 +16,7 @@ from thalweg.report.landscapes import landscape_labels
 from thalweg.report.measurements import shown_figures
 from thalweg.report.rounds import COMPARED, RoundDifference, prunings, round_differences
 from thalweg.report.sensitivity import Sensitivity, axis_name, sensitivities
+from thalweg.report.size_verdicts import size_verdicts
 from thalweg.store.results import StudyResults
 from thalweg.study.comparison import common_runs, compare_pairs
 from thalweg.study.metrics import is_accuracy
@@ -31,9 +32,9 @@ FLATNESS = ("eigenvalue 1", "trace", "asam", "fisher_rao")
 
 def further_answers(results: StudyResults, grouped: Sequence[Panel]) -> tuple[str, ...]:
     """Return sentences, panel by panel: optimum and stable range of a long grid, and how what was
-    measured goes along it; the best fraction of the weights kept, which prunings cost, and which
-    arm is best at equal sparsity; which arms end where the loss is flattest; and whether flat
-    networks have good tickets.
+    measured goes along it; the best size of a network, and double descent; the best fraction of the
+    weights kept, which prunings cost, and which arm is best at equal sparsity; which arms end where
+    the loss is flattest; and whether flat networks have good tickets.
     """
     pruned = prunings(results, grouped)
     best = best_kept(pruned)
@@ -41,7 +42,7 @@ def further_answers(results: StudyResults, grouped: Sequence[Panel]) -> tuple[st
     found = []
     for panel in grouped:
         metric = next((metric for metric in COMPARED if metric in panel.metrics), None)
-        own = [*_grids(panel), *_along_grids(results, panel)]
+        own = [*_grids(panel), *_along_grids(results, panel), *size_verdicts(panel)]
         own += [b.verdict() for b in best if b.levels.panel is panel and b.metric == metric]
         own += _against_dense(
             [d for d in differences if d.pruning.panel is panel and d.metric == metric]
