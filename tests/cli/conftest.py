@@ -14,6 +14,24 @@ from thalweg.cli import main
 from thalweg.execute import Progress
 from thalweg.study import build_study
 
+RATES = """
+[study]
+name = "rates"
+seeds = 2
+[task]
+name = "digits"
+[model]
+name = "mlp"
+widths = [4]
+[train]
+epochs = 1
+[arms.quick]
+optimizer = { name = "sgd", lr = 0.2 }
+[arms.slow]
+optimizer = { name = "sgd", lr = 1e-4 }
+"""
+"""A study of two arms, to which seeds can be added."""
+
 
 @dataclass(frozen=True)
 class Done:

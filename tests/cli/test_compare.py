@@ -7,28 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.conftest import RATES
 from tests.store.checksums import renew_checksums
 
 from thalweg import api
 from thalweg.store import Store
 from thalweg.study import build_study, record_study
-
-STUDY = """
-[study]
-name = "rates"
-seeds = 2
-[task]
-name = "digits"
-[model]
-name = "mlp"
-widths = [4]
-[train]
-epochs = 1
-[arms.quick]
-optimizer = { name = "sgd", lr = 0.2 }
-[arms.slow]
-optimizer = { name = "sgd", lr = 1e-4 }
-"""
 
 UNTIL = ["--until-resolved", "--max-seeds", 8, "--jobs", 1]
 
@@ -113,7 +97,7 @@ def test_seeds_are_added_until_resolved(
     """Two arms that differ, and one that is the first but for its name: its comparisons stay open
     for as long as seeds are to be had."""
     study = tmp_path / "rates.toml"
-    study.write_text(STUDY + '[arms.same]\noptimizer = { name = "sgd", lr = 0.2001 }\n')
+    study.write_text(RATES + '[arms.same]\noptimizer = { name = "sgd", lr = 0.2001 }\n')
     stopped = thalweg("run", study, *UNTIL, "--max-seeds", 5)
     assert stopped.status == 0, stopped
     record = tmp_path / "thalweg-out" / "studies" / "rates" / "study.json"
@@ -156,7 +140,7 @@ def test_seeds_are_added_until_resolved(
 
 def test_a_final_is_trained_on_fresh_seeds(thalweg: Callable[..., Any], tmp_path: Path) -> None:
     study = tmp_path / "rates.toml"
-    grid = STUDY.replace("lr = 0.2 ", "lr = [1e-4, 0.2] ")
+    grid = RATES.replace("lr = 0.2 ", "lr = [1e-4, 0.2] ")
     study.write_text(f"{grid}[protocol]\nfinal_seeds = 2\ntuning = 4\n")
     done = thalweg("run", study, "--jobs", 1, "--json")
     assert done.status == 0, done

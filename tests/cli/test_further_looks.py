@@ -6,23 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.conftest import RATES
 
-STUDY = """
-[study]
-name = "rates"
-seeds = 2
-[task]
-name = "digits"
-[model]
-name = "mlp"
-widths = [4]
-[train]
-epochs = 3
-[arms.quick]
-optimizer = { name = "sgd", lr = 0.2 }
-[arms.slow]
-optimizer = { name = "sgd", lr = 1e-4 }
-"""
+STUDY = RATES.replace("epochs = 1", "epochs = 3")
 
 FINAL = ["--set", "protocol.final_seeds=6", "--set", "arms.quick.optimizer.lr=[0.1, 0.2]"]
 

@@ -7,12 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from thalweg.errors import InputError
-from thalweg.export.files import make_writable
 from thalweg.export.metrics import training_metrics
 from thalweg.export.prefixes import prefixes
 from thalweg.export.rounds import lineages, round_files
 from thalweg.store import Store, StudyResults
-from thalweg.store.files import write_whole
+from thalweg.store.files import make_writable, write_whole
 from thalweg.store.run_directory import COMPLETE
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from thalweg.errors import InputError
 from thalweg.export.comparison import compare
-from thalweg.export.files import make_writable, safetensors_bytes, state_bytes
+from thalweg.export.files import safetensors_bytes, state_bytes
 from thalweg.export.onnx import onnx_model, require_onnx
 from thalweg.export.trained import load_trained
 from thalweg.sparsity.connectivity import shrink
 from thalweg.store import RunDirectory
-from thalweg.store.files import write_whole
+from thalweg.store.files import make_writable, write_whole
 
 
 @dataclass(frozen=True)

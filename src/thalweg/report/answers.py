@@ -42,7 +42,7 @@ def _of_panel(results: StudyResults, panel: Panel) -> list[str]:
 def _of_groups(results: StudyResults, panel: Panel, found: Standing) -> Iterator[str]:
     for group, patterns in results.provenance.get("groups", {}).items():
         arms = [a for a in panel.arms if any(fnmatchcase(a.name, each) for each in patterns)]
-        best = panel.best_of(arms)
+        best = replace(panel, arms=tuple(arms)).best
         if best is None or best.selected is None or len(arms) < 2:
             continue
         names = {arm.name for arm in arms}

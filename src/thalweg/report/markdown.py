@@ -1,6 +1,5 @@
 """A study's report as Markdown with figures and tables, to be kept in a repository."""
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from thalweg.report.spent import spent
 from thalweg.report.summary import summary
 from thalweg.report.tables import tables
 from thalweg.report.without_paths import without_paths
-from thalweg.store.files import write_whole
+from thalweg.store.files import make_writable, write_whole
 from thalweg.store.results import StudyResults
 from thalweg.study.panels import panels
 
@@ -124,12 +123,7 @@ def _earlier(folder: Path) -> set[str]:
     Raises:
         InputError: It cannot be written, or holds something else's ``README.md``.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--to {folder}: cannot be made ({error.strerror})") from error
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"--to {folder}: cannot be written; choose another folder")
+    make_writable(folder)
     try:
         text = (folder / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,7 +1,5 @@
 """The spec of a run that another program trained: what its files are, and what they tell."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from thalweg.data import TASKS
 from thalweg.models import MODELS
 from thalweg.spec.named import Named
-from thalweg.spec.run import FORMAT, IMPORTED, parse_named
+from thalweg.spec.run import FORMAT, IMPORTED, parse_named, spec_id
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,7 @@ class ImportedSpec:
     @property
     def id(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return spec_id(self.canonical())
 
 
 def is_imported(spec: Mapping[str, Any]) -> bool:

@@ -231,8 +231,15 @@ class RunSpec:
     @cached_property
     def id(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return spec_id(self.canonical())
+
+
+def spec_id(canonical: Mapping[str, Any]) -> str:
+    """Return the id of the run that a spec's canonical form defines: the first 16 hexadecimal
+    digits of the SHA-256 of its JSON.
+    """
+    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def sparsity_options(sparsity: Named) -> ParameterOptions:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.cohort.seal import MISMATCH, OPEN, check_seal, seal
-from thalweg.errors import ThalwegError
+from thalweg.errors import InputError, ThalwegError
 
 _SEAL = "seal"
 """Key of a JSON object's checksum."""
@@ -116,3 +116,17 @@ def read_json(path: Path) -> Any:
     if isinstance(value, dict):
         value.pop(_SEAL, None)
     return value
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder that a user has named to be written to, where it does not exist.
+
+    Raises:
+        InputError: It cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--to {folder}: cannot be made ({error.strerror})") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"--to {folder}: cannot be written; choose another folder")

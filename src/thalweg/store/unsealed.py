@@ -1,7 +1,5 @@
 """Runs of a version that recorded no checksums: what can be checked all the same."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import torch
 
 from thalweg.spec.imported import is_imported
+from thalweg.spec.run import spec_id
 from thalweg.store.files import DamagedError, read_json
 from thalweg.store.parquet import read_parquet
 from thalweg.store.results import CONFUSION, METRICS
@@ -46,8 +45,7 @@ def check_unsealed(path: Path, status: Mapping[str, Any]) -> None:
     """
     check_keys(path, status)
     spec = read_json(path / "spec.json")
-    text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
-    if hashlib.sha256(text.encode()).hexdigest()[:16] != path.name:
+    if spec_id(spec) != path.name:
         raise DamagedError(path / "spec.json", "it is of another run")
     if status["steps"] == 0:  # it was to be pruned from a run that diverged, and has no files
         return

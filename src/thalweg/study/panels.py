@@ -89,11 +89,7 @@ class Panel:
     @property
     def best(self) -> Arm | None:
         """The arm whose selected point is best; None where no arm has one."""
-        return self.best_of(self.arms)
-
-    def best_of(self, arms: Iterable[Arm]) -> Arm | None:
-        """Return that of some of its arms whose selected point is best."""
-        able = [(arm, arm.selected) for arm in arms if arm.selected is not None]
+        able = [(arm, arm.selected) for arm in self.arms if arm.selected is not None]
         if not able:
             return None
         index = best_point(
