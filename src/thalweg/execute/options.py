@@ -1,5 +1,6 @@
 """Where and how widely a study is executed."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,7 +40,9 @@ class Resources:
         backend: str = "auto",
     ) -> "Resources":
         """Fill in what was not asked for: one thread a process and a process a core on a CPU, so
-        that cores are never oversubscribed; one process on a GPU.
+        that cores are never oversubscribed; one process on a GPU. Fewer processes take the cores
+        that are left as threads, up to ``OMP_NUM_THREADS`` where that is set: several commands can
+        share a machine.
 
         Raises:
             InputError: The device is not there, there is no such backend, or the number of jobs
@@ -57,4 +60,10 @@ class Resources:
             raise InputError(f"--jobs {jobs}: must be a whole number of at least 1")
         cores = available_cores()
         jobs = jobs or (1 if device == "cuda" else cores)
-        return cls(device, jobs, max(1, cores // jobs), data, backend)
+        return cls(device, jobs, _at_most_asked(max(1, cores // jobs)), data, backend)
+
+
+def _at_most_asked(threads: int) -> int:
+    """Return a number of threads, cut to what the environment allows OpenMP's programs."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(threads, int(first)) if first.isdecimal() and int(first) > 0 else threads
