@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, time
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -30,6 +31,10 @@ class Named:
         return {"name": self.name, **self.options, **own}
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
         return hash(json.dumps(self.canonical(), sort_keys=True))
 
 

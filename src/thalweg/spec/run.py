@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field
 
@@ -27,6 +27,8 @@ FORMAT = 1
 
 IMPORTED = "imported"
 """Key that marks the spec of a run which another program trained, and its study."""
+
+T = TypeVar("T")
 
 SECTIONS = ("task", "model", "optimizer", "train", "sparsity", "seed")
 
@@ -95,8 +97,12 @@ class RunSpec:
     sparsity: Named | None = None
 
     @classmethod
-    def parse(cls, table: Mapping[str, Any]) -> "RunSpec":
+    def parse(cls, table: Mapping[str, Any], known: "Parts | None" = None) -> "RunSpec":
         """Build a spec from the tables of a study file, or from its own canonical form.
+
+        Args:
+            table: The tables.
+            known: What was parsed before, for many specs that have parts in common.
 
         Raises:
             InputError: One sentence that names the key, the value and what is allowed.
@@ -114,46 +120,41 @@ class RunSpec:
         for section in ("task", "model", "optimizer", "train"):
             if section not in table:
                 raise InputError(f"[{section}] is missing")
-        if not isinstance(table["train"], Mapping):
-            raise InputError(f"train = {table['train']!r}: must be a table")
-        train = dict(table["train"])
-        schedule = train.pop("schedule", "constant")
-        augment = train.pop("augment", None)
-        average = _optional(AVERAGES, train.pop("average", None), "train.average")
-        name, model_options = split_name(table["model"], "model")
-        init = model_options.pop("init", "default")
-        optimizer, hyperparameters = split_name(table["optimizer"], "optimizer")
-        if average is not None and averages_iterates(optimizer):
-            raise InputError(
-                f"train.average = {average.name!r}: must be left out for optimizer {optimizer!r}, "
-                "which is judged at an average of its own"
-            )
-        seed = table.get("seed", 0)
-        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
-            raise InputError(f"seed = {seed!r}: must be a whole number from 0 to {2**31 - 1}")
-        checked = validate(TrainOptions, train, "train", ["schedule", "augment", "average"])
-        sparsity = _optional(SPARSITIES, table.get("sparsity"), "sparsity")
-        if sparsity is not None:
-            options = sparsity_options(sparsity)
-            options.check_length(checked.epochs)
-            if isinstance(options, RoundsOptions) and options.lr_schedule is not None:
-                parse_named(SCHEDULES, options.lr_schedule, "sparsity.lr_schedule")
+        parts = Parts() if known is None else known
+        train, schedule, augment, average = parts.get(_parse_train, table["train"])
+        if average is not None:
+            optimizer, _ = split_name(table["optimizer"], "optimizer")
+            if averages_iterates(optimizer):
+                raise InputError(
+                    f"train.average = {average.name!r}: must be left out for optimizer "
+                    f"{optimizer!r}, which is judged at an average of its own"
+                )
+        sparsity, options = parts.get(_parse_sparsity, table.get("sparsity"))
+        if options is not None:
+            options.check_length(train.epochs)
+        model, init = parts.get(_parse_model, table["model"])
         return cls(
-            task=parse_named(TASKS, table["task"], "task"),
-            model=parse_named(MODELS, {"name": name, **model_options}, "model", ["init"]),
-            init=parse_init(init),
-            optimizer=Named(
-                optimizer,
-                check_optimizer(optimizer, hyperparameters, "optimizer"),
-                _code(OPTIMIZERS, optimizer),
-            ),
-            train=checked,
-            schedule=parse_named(SCHEDULES, schedule, "train.schedule"),
-            seed=seed,
-            augment=_optional(AUGMENTATIONS, augment, "train.augment"),
+            task=parts.get(_parse_task, table["task"]),
+            model=model,
+            init=init,
+            optimizer=parts.get(_parse_optimizer, table["optimizer"]),
+            train=train,
+            schedule=schedule,
+            seed=_seed(table.get("seed", 0)),
+            augment=augment,
             average=average,
             sparsity=sparsity,
         )
+
+    def with_seed(self, seed: Any) -> "RunSpec":
+        """Return the spec that differs in its seed alone.
+
+        Raises:
+            InputError: It is none.
+        """
+        other = replace(self, seed=_seed(seed))
+        other.__dict__["_around_seed"] = self._around_seed
+        return other
 
     def canonical(self) -> dict[str, Any]:
         """Return the spec as plain values with every default written out.
@@ -210,7 +211,7 @@ class RunSpec:
     @cached_property
     def parent(self) -> "RunSpec | None":
         """The run whose weights are pruned for this one; None where nothing was trained before."""
-        if self.rounds is None or self.sparsity is None:
+        if self.sparsity is None or self.rounds is None:
             return None
         keep = self.rounds.keep[:-1]
         if not keep:
@@ -231,15 +232,89 @@ class RunSpec:
     @cached_property
     def id(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        return spec_id(self.canonical())
+        before, after = self._around_seed
+        return _digest(f"{before}{self.seed}{after}")
+
+    @cached_property
+    def _around_seed(self) -> tuple[str, str]:
+        """The canonical JSON before and after the seed: specs of many seeds have them in common."""
+        canonical = self.canonical()
+        before = _json({key: value for key, value in canonical.items() if key < "seed"})
+        after = _json({key: value for key, value in canonical.items() if key > "seed"})
+        return f'{before[:-1]},"seed":', f",{after[1:]}"
 
 
 def spec_id(canonical: Mapping[str, Any]) -> str:
     """Return the id of the run that a spec's canonical form defines: the first 16 hexadecimal
     digits of the SHA-256 of its JSON.
     """
-    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
+    return _digest(_json(canonical))
+
+
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Parts:
+    """Parts of specs by the tables they were parsed from."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Callable[[Any], Any], str], Any] = {}
+
+    def get(self, parse: Callable[[Any], T], table: Any) -> T:
+        """Return what ``parse`` makes of a table, which it is called for once."""
+        key = parse, repr(table)  # tells 1 from 1.0 and True
+        if key not in self._found:
+            self._found[key] = parse(table)
+        found: T = self._found[key]
+        return found
+
+
+def _parse_task(table: Any) -> Named:
+    return parse_named(TASKS, table, "task")
+
+
+def _parse_model(table: Any) -> tuple[Named, InitOptions | None]:
+    name, options = split_name(table, "model")
+    init = parse_init(options.pop("init", "default"))
+    return parse_named(MODELS, {"name": name, **options}, "model", ["init"]), init
+
+
+def _parse_optimizer(table: Any) -> Named:
+    name, hyperparameters = split_name(table, "optimizer")
+    checked = check_optimizer(name, hyperparameters, "optimizer")
+    return Named(name, checked, _code(OPTIMIZERS, name))
+
+
+def _parse_train(table: Any) -> tuple[TrainOptions, Named, Named | None, Named | None]:
+    """Return the options, the schedule, the augmentation and the average."""
+    if not isinstance(table, Mapping):
+        raise InputError(f"train = {table!r}: must be a table")
+    train = dict(table)
+    schedule = parse_named(SCHEDULES, train.pop("schedule", "constant"), "train.schedule")
+    augment = _optional(AUGMENTATIONS, train.pop("augment", None), "train.augment")
+    average = _optional(AVERAGES, train.pop("average", None), "train.average")
+    checked = validate(TrainOptions, train, "train", ["schedule", "augment", "average"])
+    return checked, schedule, augment, average
+
+
+def _parse_sparsity(table: Any) -> tuple[Named | None, ParameterOptions | None]:
+    sparsity = _optional(SPARSITIES, table, "sparsity")
+    if sparsity is None:
+        return None, None
+    options = sparsity_options(sparsity)
+    if isinstance(options, RoundsOptions) and options.lr_schedule is not None:
+        parse_named(SCHEDULES, options.lr_schedule, "sparsity.lr_schedule")
+    return sparsity, options
+
+
+def _seed(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+        raise InputError(f"seed = {value!r}: must be a whole number from 0 to {2**31 - 1}")
+    return value
 
 
 def sparsity_options(sparsity: Named) -> ParameterOptions:

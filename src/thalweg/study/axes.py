@@ -1,6 +1,6 @@
 """Grid axes: a list where a single value is expected."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, get_origin
 
@@ -48,15 +48,22 @@ def _expand(
     for path, values in axes.items():
         if not values:
             raise InputError(f"{path} = []: a grid needs at least one value")
-        for i, value in enumerate(values):
-            if value in values[:i]:
-                raise InputError(f"{path}: the grid names {value!r} twice")
+        _check_distinct(path, values)
     for combination in product(*axes.values()):
         point = dict(zip(axes, combination, strict=True))
         filled: Any = table
         for path, value in point.items():
             filled = _replace(filled, path.split("."), value)
         yield point, filled
+
+
+def _check_distinct(path: str, values: Sequence[Any]) -> None:
+    plain = {value for value in values if isinstance(value, Hashable)}
+    if len(plain) == len(values):
+        return
+    for i, value in enumerate(values):
+        if value in values[:i]:
+            raise InputError(f"{path}: the grid names {value!r} twice")
 
 
 def label(axes: Axes) -> str:

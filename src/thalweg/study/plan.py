@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field
 from thalweg.errors import InputError
 from thalweg.measure.requests import Request, parse_requests
 from thalweg.spec import RunSpec
+from thalweg.spec.run import Parts
 from thalweg.study.axes import Axes, label
 from thalweg.study.conditions import expand_conditions
 from thalweg.study.protocol import Protocol, check_protocol
@@ -259,12 +260,10 @@ def arm_tables(table: Table) -> Iterator[tuple[str, str, Table]]:
 
 
 def _expand_arm(name: str, arm: Table, search: SearchOptions, seeds: Sequence[int]) -> list[Point]:
-    return [
-        Point(
-            arm=name,
-            label=label(axes),
-            axes=axes,
-            specs=tuple(RunSpec.parse({**table, "seed": seed}) for seed in seeds),
-        )
-        for axes, table in expand_search(arm, search, name)
-    ]
+    points, known = [], Parts()
+    for axes, table in expand_search(arm, search, name):
+        first, *others = seeds
+        spec = RunSpec.parse({**table, "seed": first}, known)
+        specs = (spec, *(spec.with_seed(seed) for seed in others))
+        points.append(Point(arm=name, label=label(axes), axes=axes, specs=specs))
+    return points
