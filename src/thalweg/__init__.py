@@ -4,7 +4,8 @@ __version__ = "0.1.0"
 
 from thalweg import data, measure, models, optim, sparsity
 from thalweg.api import Report, Results, Study, load_study, recipe
-from thalweg.errors import InputError, ThalwegError
+from thalweg.errors import InputError, ThalwegError, TrustError
+from thalweg.registry import trusting
 
 __all__ = [
     "InputError",
@@ -12,6 +13,7 @@ __all__ = [
     "Results",
     "Study",
     "ThalwegError",
+    "TrustError",
     "data",
     "load_study",
     "measure",
@@ -19,4 +21,5 @@ __all__ = [
     "optim",
     "recipe",
     "sparsity",
+    "trusting",
 ]

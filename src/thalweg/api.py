@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from thalweg.errors import InputError
+from thalweg.errors import InputError, TrustError
 from thalweg.execute import Progress, Resources, execute, plan_cohorts
 from thalweg.execute.execution import use_threads
 from thalweg.execute.measuring import check_requests, measure_runs
@@ -162,6 +162,7 @@ class Results:
         Raises:
             InputError: The study has nothing complete, several arms would share the prefix, there
                 is nothing to be analysed, or the folder cannot be written.
+            TrustError: The study names code that may not be imported (`thalweg.trusting`).
             ThalwegError: A file cannot be written.
         """
         from thalweg.export import export_study, lineages
@@ -169,6 +170,7 @@ class Results:
         from thalweg.report.write import write_recovery
 
         results = self.load()
+        results.check_trusted()
         folder = Path(to) if to else self.store.study_folder(self.study) / "exports"
         pruned = [
             Pruned(each.prefix, each.weights, each.masks, each.kept, each.accuracy)
@@ -209,11 +211,13 @@ class Results:
 
         Raises:
             InputError: The folder cannot be written, or holds another ``README.md``.
+            TrustError: The study names code that may not be imported (`thalweg.trusting`).
         """
         from thalweg.report.markdown import write_markdown  # Matplotlib takes long to import
         from thalweg.report.write import write_report
 
         results = self.load()
+        results.check_trusted()
         if to is not None:
             return Report(write_markdown(results, Path(to), self._audit(results)))
         folder = self.store.study_folder(self.study)
@@ -227,6 +231,8 @@ class Results:
 
         try:
             return audit_study(self.store, results)
+        except TrustError:
+            raise
         except InputError:
             return None
 
@@ -399,9 +405,10 @@ def load_study(
     preset: str | None = None,
     seeds: int | None = None,
     overrides: Sequence[str] = (),
+    trust: bool = False,
 ) -> Study:
     """Load a study from a TOML file or by a recipe's name; see `thalweg.study.load_study`."""
-    return Study(load_plan(source, preset, seeds, overrides))
+    return Study(load_plan(source, preset, seeds, overrides, trust))
 
 
 def recipe(name: str, preset: str | None = None, seeds: int | None = None) -> Study:

@@ -11,3 +11,7 @@ class InputError(ThalwegError, ValueError):
     """What was asked is wrong. The message names key, value and what is allowed; exit status 2."""
 
     exit_status = 2
+
+
+class TrustError(InputError):
+    """A study names code that is not Thalweg's, and nobody has said that it may be imported."""

@@ -24,7 +24,7 @@ if jobs == 1:  # one core, so one thread: threads that wait crawl where all core
     os.sched_setaffinity(0, {random.choice(sorted(os.sched_getaffinity(0)))})
 import thalweg
 from thalweg.execute import Progress
-results = thalweg.load_study(study).run(
+results = thalweg.load_study(study, trust=True).run(
     out, jobs, progress=Progress(quiet=True), backend=backend
 )
 print(json.dumps(results.failed))

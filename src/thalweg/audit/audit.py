@@ -45,8 +45,10 @@ def audit_study(
 
     Raises:
         InputError: The store holds no such study, or none of its runs is complete.
+        TrustError: The study names code that may not be imported.
     """
     results = read_results(store, study) if isinstance(study, str) else study
+    results.check_trusted()
     recorded = RecordedStudy(store, results)
     if not recorded.complete:
         raise InputError(f"study {results.name!r}: has no complete run in {store.root}")

@@ -2,7 +2,6 @@
 
 import sys
 import warnings
-from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
@@ -26,6 +25,7 @@ from thalweg.cli import (
     verify,
 )
 from thalweg.errors import ThalwegError
+from thalweg.registry import trusting
 from thalweg.store.files import DamageWarning
 
 app = typer.Typer(
@@ -74,9 +74,7 @@ def root(
 
 def main() -> None:
     """Run the command line. Exit status: 0 done, 1 the work failed, 2 the input was wrong."""
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # the user's own models, beside the study
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), trusting(False):
         warnings.simplefilter("default", DamageWarning)  # each once
         warnings.showwarning = _show_warning
         try:

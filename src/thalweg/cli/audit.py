@@ -9,7 +9,7 @@ import typer
 
 from thalweg.audit import Finding, audit_folder, audit_plan, audit_study
 from thalweg.cli.output import print_json, prints_aside
-from thalweg.cli.parameters import Data, Json, value
+from thalweg.cli.parameters import Data, Json, Trust, value
 from thalweg.errors import InputError
 from thalweg.store import Store
 from thalweg.study import load_study
@@ -43,6 +43,7 @@ def audit(
         ),
     ] = 0,
     data: Data = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Look for faults: in a study, its results, or files of someone else.

@@ -8,7 +8,7 @@ import typer
 from thalweg import api
 from thalweg.cli.networks import WHAT, FileModel, FileTask, Loaded, load_network
 from thalweg.cli.output import print_json, print_table, prints_aside
-from thalweg.cli.parameters import Data, Json, Out
+from thalweg.cli.parameters import Data, Json, Out, Trust
 from thalweg.errors import InputError
 from thalweg.measure.landscape import Interpolation, aligned_subject, interpolate
 from thalweg.measure.landscape import connect as find_curve
@@ -44,6 +44,7 @@ def connect(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sample and the curve.")] = 0,
     out: Out = api.DEFAULT_OUT,
     data: Data = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Print the loss between two trained networks, and how high the barrier is."""

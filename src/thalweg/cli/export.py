@@ -7,7 +7,7 @@ import typer
 
 from thalweg import api
 from thalweg.cli.output import print_json, print_table, prints_aside
-from thalweg.cli.parameters import Data, Json, Out
+from thalweg.cli.parameters import Data, Json, Out, Trust
 from thalweg.errors import InputError
 from thalweg.export import export_run
 from thalweg.store import Store
@@ -50,6 +50,7 @@ def export(
     ] = False,
     out: Out = api.DEFAULT_OUT,
     data: Data = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Write a trained network as PyTorch, safetensors and ONNX files, or with --study the metrics

@@ -7,7 +7,7 @@ import typer
 
 from thalweg import api
 from thalweg.cli.output import print_frame, print_json, print_table, prints_aside
-from thalweg.cli.parameters import Json, Out
+from thalweg.cli.parameters import Json, Out, Trust
 from thalweg.cli.run import summarize
 from thalweg.errors import InputError
 from thalweg.store import Store
@@ -73,6 +73,7 @@ def report(
         ),
     ] = None,
     out: Out = api.DEFAULT_OUT,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Write a study's report again from what the store holds."""

@@ -13,6 +13,7 @@ from thalweg.errors import InputError
 from thalweg.measure.figures import Figures
 from thalweg.measure.graphs import graph_figures, mask_graphs, network_graphs
 from thalweg.measure.graphs.probe import GraphOptions
+from thalweg.registry import vouch
 from thalweg.sparsity import load_masks
 from thalweg.sparsity.mask_files import holds_masks
 from thalweg.tensor_files import SUFFIXES
@@ -56,6 +57,8 @@ def measure_masks(
         InputError: The file holds no masks, they do not fit the network, or a wrong option.
     """
     checked = validate(GraphOptions, options)
+    vouch(model)
+    vouch(task)
     if checked.edge_keep is not None:
         raise InputError(
             f"edge_keep = {checked.edge_keep:g}: must be left out for a file of masks, which has "

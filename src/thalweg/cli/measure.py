@@ -11,7 +11,7 @@ from thalweg.cli.graph_pictures import draw_network
 from thalweg.cli.masks import are_masks, measure_masks
 from thalweg.cli.networks import WHAT, FileModel, FileTask, load_network
 from thalweg.cli.output import print_json, print_table, prints_aside
-from thalweg.cli.parameters import Data, Json, Out, value
+from thalweg.cli.parameters import Data, Json, Out, Trust, value
 from thalweg.errors import InputError
 from thalweg.measure import curvature_of
 from thalweg.measure import measure as run_probes
@@ -76,6 +76,7 @@ def measure(
     ] = None,
     out: Out = api.DEFAULT_OUT,
     data: Data = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Measure a trained network, by default the curvature of its loss; or a file of masks."""

@@ -16,6 +16,7 @@ from thalweg.export.trained import load_trained
 from thalweg.measure.origin import Origin
 from thalweg.measure.state_dicts import load_state_dict, read_state_dict
 from thalweg.models import build_model
+from thalweg.registry import vouch
 from thalweg.spec import RunSpec
 from thalweg.spec.imported import is_imported
 from thalweg.spec.named import split_name
@@ -90,6 +91,8 @@ def load_network(
         return Loaded(trained.module, trained.task, trained.made_of, origin)
     if not path.exists():
         raise InputError(f"{path}: does not exist")
+    vouch(model)
+    vouch(task)
     if model is None or (task is None and not blank):
         needed = "--model" if blank else "--model and --task"
         raise InputError(f"{path}: a file of weights needs {needed}")

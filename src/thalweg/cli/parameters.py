@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from thalweg.registry import trust_from_here_on
+
 
 def value(text: str) -> Any:
     """Return a value as a study file would read it: TOML, or else a string.
@@ -48,6 +50,22 @@ Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="KEY=VALUE", help="Override a key of the study, e.g. train.epochs=2."
+    ),
+]
+
+
+def _trust(wanted: bool) -> bool:
+    if wanted:
+        trust_from_here_on()
+    return wanted
+
+
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        callback=_trust,
+        help="Import the code that a study names, package.module:Name: for authors you trust.",
     ),
 ]
 DryRun = Annotated[

@@ -13,7 +13,19 @@ import typer
 
 from thalweg import api
 from thalweg.cli.output import print_json, print_table, prints_aside
-from thalweg.cli.parameters import Backend, Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
+from thalweg.cli.parameters import (
+    Backend,
+    Data,
+    Device,
+    DryRun,
+    Jobs,
+    Json,
+    Out,
+    Seeds,
+    Set,
+    Trust,
+    value,
+)
 from thalweg.errors import InputError
 from thalweg.execute import Resources, plan_cohorts
 from thalweg.execute.estimate import estimate_seconds
@@ -80,6 +92,7 @@ def run(
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
+    trust: Trust = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:

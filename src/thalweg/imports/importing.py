@@ -14,6 +14,7 @@ from thalweg.imports.files import find_files
 from thalweg.imports.runs import ImportedRun, Lineage, to_lineage
 from thalweg.imports.sources import find_sources
 from thalweg.models import MODELS
+from thalweg.registry import vouch
 from thalweg.spec.run import IMPORTED, parse_named
 from thalweg.store import Store
 from thalweg.store.files import read_json, write_json, write_whole
@@ -83,6 +84,8 @@ def import_files(
         ThalwegError: The store cannot be written.
     """
     validate(StudyOptions, {"name": study}, "study")
+    vouch(task)
+    vouch(model)
     chosen = None if task is None else parse_named(TASKS, task, "--task")
     if model is not None:
         parse_named(MODELS, model, "--model")

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from thalweg.cohort import Cohort, RowOptimizer
-from thalweg.errors import InputError
+from thalweg.errors import InputError, TrustError
 from thalweg.optim import (
     adaptive,
     exponentiated,
@@ -45,6 +45,7 @@ def check_optimizer(name: str, options: Mapping[str, Any], path: str = "") -> di
 
     Raises:
         InputError: Unknown optimizer or hyperparameter, or a value that is not allowed.
+        TrustError: An optimizer, or one that it wraps, may not be imported.
     """
     entry = OPTIMIZERS[name]
     if entry.options is not None:
@@ -57,6 +58,8 @@ def check_optimizer(name: str, options: Mapping[str, Any], path: str = "") -> di
     probe = [torch.nn.Parameter(torch.ones(2, 2))]
     try:
         construct(entry.target, probe, options)
+    except TrustError:
+        raise
     except Exception as error:  # a stranger's code may raise anything
         given = ", ".join(f"{key}={value!r}" for key, value in options.items())
         raise InputError(

@@ -94,7 +94,7 @@ def _wrapped(key: str, reference: Any) -> Any:
     """Return the optimizer class that a reference names."""
     if not isinstance(reference, str) or ":" not in reference:
         raise InputError(f'{key} must name a class as "torch.optim:SGD" does')
-    found = import_reference(reference)
+    found = import_reference(reference, f"optimizer.{key}")
     if not (isinstance(found, type) and issubclass(found, torch.optim.Optimizer)):
         raise InputError(f"{key} = {reference!r}: must be a subclass of torch.optim.Optimizer")
     return found

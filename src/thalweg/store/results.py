@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from thalweg.registry import check_trusted
+
 RUNS = {
     "run": pl.String,
     "arm": pl.String,
@@ -207,3 +209,13 @@ class StudyResults:
     grids: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     round_probes: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBES))
     round_series: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SERIES))
+
+    def check_trusted(self) -> None:
+        """Check that all code that the runs name may be imported.
+
+        Raises:
+            TrustError: Some may not.
+        """
+        for kind in ("task", "model", "optimizer"):
+            for name in self.runs[kind].drop_nulls().unique().sort():
+                check_trusted(kind, name)

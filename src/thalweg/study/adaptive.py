@@ -11,7 +11,7 @@ from thalweg.randomness import derive
 from thalweg.store.results import StudyResults
 from thalweg.study.axes import Axes
 from thalweg.study.metrics import is_accuracy
-from thalweg.study.plan import StudyPlan, build_study
+from thalweg.study.plan import StudyPlan, expand_study
 from thalweg.study.search import SearchOptions
 from thalweg.study.source import merge
 from thalweg.study.space import random_trials
@@ -67,7 +67,7 @@ def next_round(plan: StudyPlan, results: Callable[[], StudyResults]) -> StudyPla
             seed = derive(search.seed, "search", len(before)) % 2**32
             more = propose(space, points, ranks, count, seed)
         chosen[arm] = [*before, *more]
-    return build_study(merge(plan.table, {"search": {"drawn": chosen}}), plan.source)
+    return expand_study(merge(plan.table, {"search": {"drawn": chosen}}), plan.source)
 
 
 def _ranks(results: StudyResults, arm: str, points: list[Axes]) -> list[float]:

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from thalweg.errors import InputError
 from thalweg.study.axes import Axes
-from thalweg.study.plan import StudyPlan, arm_tables, build_study
+from thalweg.study.plan import StudyPlan, arm_tables, expand_study
 from thalweg.study.source import Table
 from thalweg.study.space import fill_all
 
@@ -52,7 +52,7 @@ def final_study(plan: StudyPlan, chosen: Mapping[str, Axes]) -> StudyPlan:
         "notes": notes,
     }
     probes = [_of_all(table) for table in plan.table.get("probes", [])]
-    return build_study({"study": study, "arms": arms, "probes": probes}, plan.source)
+    return expand_study({"study": study, "arms": arms, "probes": probes}, plan.source)
 
 
 def check_final(plan: StudyPlan) -> None:

@@ -1,7 +1,6 @@
 """A study's plan: arms × grid × seeds, and the runs they stand for."""
 
 import re
-import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,9 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import BeforeValidator, Field
 
-from thalweg.errors import InputError
+from thalweg.errors import InputError, TrustError
 from thalweg.measure.requests import Request, parse_requests
+from thalweg.registry import find_modules_in, is_trusting, trusting
 from thalweg.spec import RunSpec
 from thalweg.spec.run import Parts
 from thalweg.study.axes import Axes, label
@@ -140,36 +140,51 @@ def load_study(
     preset: str | None = None,
     seeds: int | None = None,
     overrides: Sequence[str] = (),
+    trust: bool = False,
 ) -> StudyPlan:
     """Load a study from a TOML file or by a recipe's name.
 
-    Modules that the study names (``"package.module:Name"``) are looked for beside the file and in
-    the working directory too.
+    Modules that a trusted study names (``"package.module:Name"``) are looked for beside the file
+    and in the working directory too.
 
     Args:
         source: Path or name.
         preset: Name of a preset.
         seeds: Number of seeds.
         overrides: ``KEY=VALUE`` texts.
+        trust: Whether the study may import code that it names; so it may in a block of
+            `thalweg.trusting` too.
 
     Raises:
         InputError: One sentence naming the key, the value and what is allowed.
+        TrustError: The study names code and is not trusted.
     """
     table = read_study(str(source))
-    folders = [Path(source).resolve().parent] if Path(source).exists() else []
-    for folder in [*folders, Path.cwd()]:
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
-    plan = build_study(effective(table, preset, seeds, overrides), str(source))
+    with trusting(trust or is_trusting()):
+        if is_trusting() and Path(source).exists():
+            find_modules_in(Path(source).resolve().parent)
+        plan = expand_study(effective(table, preset, seeds, overrides), str(source))
     check_targets(plan.options.targets.by_metric(), dict.fromkeys(p.arm for p in plan.points))
     return plan
 
 
-def build_study(table: Table, source: str = "") -> StudyPlan:
+def build_study(table: Table) -> StudyPlan:
+    """Expand the table of a study that was made here, and may name any code; see `expand_study` for
+    one that was read.
+
+    Raises:
+        InputError: One sentence naming the key, the value and what is allowed.
+    """
+    with trusting():
+        return expand_study(table)
+
+
+def expand_study(table: Table, source: str = "") -> StudyPlan:
     """Expand a study's table.
 
     Raises:
         InputError: One sentence naming the key, the value and what is allowed.
+        TrustError: It names code that nobody has vouched for.
     """
     if "study" not in table:
         raise InputError("[study] is missing")
@@ -233,7 +248,8 @@ def _naming(arm: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"arm {arm!r}: {error}" if arm else str(error)) from None
+        kind = TrustError if isinstance(error, TrustError) else InputError
+        raise kind(f"arm {arm!r}: {error}" if arm else str(error)) from None
 
 
 def arm_tables(table: Table) -> Iterator[tuple[str, str, Table]]:

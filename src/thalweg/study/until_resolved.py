@@ -9,7 +9,7 @@ from thalweg.store.results import RUNS
 from thalweg.study.comparison import looks
 from thalweg.study.comparison.sequential import FIRST
 from thalweg.study.final import final_name
-from thalweg.study.plan import StudyPlan, build_study
+from thalweg.study.plan import StudyPlan, expand_study
 from thalweg.study.source import merge
 from thalweg.validation import unknown
 
@@ -76,4 +76,4 @@ def with_seeds(plan: StudyPlan, seeds: Mapping[str, int], max_seeds: int, metric
         "until_resolved": {"max_seeds": max_seeds, "metric": metric},
         "arm_seeds": dict(seeds),
     }
-    return build_study(merge(plan.table, {"protocol": protocol}), plan.source)
+    return expand_study(merge(plan.table, {"protocol": protocol}), plan.source)

@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from thalweg.audit.read.tensors import Named
-from thalweg.errors import InputError
+from thalweg.errors import InputError, TrustError
 from thalweg.spec import RunSpec
 from thalweg.store import Store, StudyResults
 from thalweg.store.run_directory import COMPLETE, RunDirectory
-from thalweg.study import StudyPlan, build_study
+from thalweg.study import StudyPlan
 from thalweg.study.panels import Panel, Run, panels
+from thalweg.study.plan import expand_study
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,28 @@ class RecordedStudy:
     def spec(self, run_id: str) -> RunSpec | None:
         """Return what was asked of a run; None if its model or optimizer is a user's own that
         cannot be imported here.
+
+        Raises:
+            TrustError: It may not be imported.
         """
         try:
             return RunSpec.parse(_without_code(self.store.run(run_id).spec()))
+        except TrustError:
+            raise
         except InputError:
             return None
 
     @cached_property
     def plan(self) -> StudyPlan | None:
-        """The study as it was asked for; None where a user's own module cannot be imported here."""
+        """The study as it was asked for; None where a user's own module cannot be imported here.
+
+        Raises:
+            TrustError: It may not be imported.
+        """
         try:
-            return build_study(tomllib.loads(self.results.provenance["study_file"]))
+            return expand_study(tomllib.loads(self.results.provenance["study_file"]))
+        except TrustError:
+            raise
         except InputError:
             return None
 
