@@ -63,6 +63,7 @@ def attempt(out, last):
             module.write_whole = killing(whole)
         kind = run_directory.RunDirectory
         kind.drop_checkpoints = killing(kind.drop_checkpoints)
+        kind.complete = killing(kind.complete)
         study.run(out, 1, progress=Progress(quiet=True))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
@@ -152,7 +153,8 @@ def test_killed_instead_of_any_change_it_ends_with_the_very_bits(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     kills, runs = map(int, done.stdout.split())
-    assert (kills, runs) == (25, 2)  # store, study 2, begin 4, checkpoints 4, finals 8, removals 6
+    assert (kills, runs) == (27, 2)
+    # store, study 2, begin 4, checkpoints 4, finals 8, completions 2, removals 6
 
 
 def test_what_is_lost_is_the_epoch_in_flight(

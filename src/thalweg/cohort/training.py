@@ -93,6 +93,7 @@ class Training:
         metrics: Figures of each run, one dict an evaluated epoch (see
             `thalweg.store.results.METRICS`).
         diverged_step: Step at which each run's loss was first found non-finite, or None.
+        diverged_loss: That loss, "nan", "inf" or "-inf", or None.
         oracle: The objective, with the current batch and its gradient.
     """
 
@@ -112,6 +113,7 @@ class Training:
         self.costs = [Cost() for _ in range(cohort.rows)]
         self.metrics: list[list[dict[str, Any]]] = [[] for _ in range(cohort.rows)]
         self.diverged_step: list[int | None] = [None] * cohort.rows
+        self.diverged_loss: list[str | None] = [None] * cohort.rows
         self._backend = backend
         self._optimizer = optimizer
         self._frozen: dict[int, Tensor] = {}
@@ -242,6 +244,7 @@ class Training:
             "cost": self.costs[row].as_dict(),
             "metrics": copy.deepcopy(self.metrics[row]),
             "diverged_step": self.diverged_step[row],
+            "diverged_loss": self.diverged_loss[row],
             "constraint": constraint and constraint.row_state(row),
         }
 
@@ -259,6 +262,7 @@ class Training:
         self.costs[row] = Cost(**state["cost"])
         self.metrics[row] = copy.deepcopy(state["metrics"])
         self.diverged_step[row] = state["diverged_step"]
+        self.diverged_loss[row] = state.get("diverged_loss")  # older checkpoints have none
         if state["diverged_step"] is not None:
             self._frozen[row] = self.cohort.W[row].clone()
             self.oracle.frozen.add(row)
@@ -386,6 +390,7 @@ class Training:
             if row not in self._frozen:
                 self._frozen[row] = self.cohort.W[row].clone()
                 self.diverged_step[row] = self.step
+                self.diverged_loss[row] = str(losses[row].item())
                 self.oracle.frozen.add(row)
                 self.cohort.G[row] = 0
 

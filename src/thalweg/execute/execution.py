@@ -14,6 +14,7 @@ from thalweg.execute.grouping import CohortPlan, plan_cohorts
 from thalweg.execute.options import Resources
 from thalweg.execute.pool import Pool, describe_end
 from thalweg.execute.progress import Progress
+from thalweg.execute.same_data import check_same_data
 from thalweg.execute.train_cohort import claimed, train_cohort
 from thalweg.execute.wanted import Asked, Wanted, lacking, wanted_of
 from thalweg.spec import RunSpec
@@ -65,13 +66,16 @@ def execute(
         asked: Measurements, of which those at the end of a training are not taken here.
 
     Raises:
-        ThalwegError: The store cannot be written, or workers end before they are ready.
+        ThalwegError: The store cannot be written, a user's own task has other data than before, or
+            workers end before they are ready.
         KeyboardInterrupt: Stopped by the user; every completed epoch is kept.
     """
     unique = {each.id: each for spec in specs for each in spec.lineage}
     outcome = Outcome(reused=[i for i in unique if store.run(i).is_complete()])
     for run_id in outcome.reused:
         store.run(run_id).remove_leftovers()
+    for task in {spec.task for spec in unique.values()}:
+        check_same_data(task, store, resources.data)
     wanted = wanted_of(list(unique.values()), asked, resources.data)
     rounds = sorted({spec.round for spec in unique.values()})
     with _Workers(store, resources, progress, wanted, len(rounds)) as workers:

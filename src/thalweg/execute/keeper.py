@@ -17,16 +17,21 @@ from thalweg.store import RunDirectory
 CHECKPOINT_SECONDS = 1.0
 """Epochs shorter than this share a checkpoint: what a kill can cost is an epoch or a second."""
 
+SIGN_SECONDS = 1.0
+"""So often, at most, a training gives a sign that it goes on."""
+
 Notify = Callable[[dict[str, Any]], None]
-"""Receives events: {"event": "epoch", "epoch": …, "epochs": …, "loss": …}."""
+"""Receives events: {"event": "epoch", "epoch": …, "epochs": …, "loss": …}, of a long epoch several
+that are alike."""
 
 
 class StoreError(Exception):
-    """A checkpoint could not be written: the study stops, the run is not to blame."""
+    """Something could not be written: the study stops, the run is not to blame."""
 
 
 @contextmanager
-def _stops_the_study() -> Iterator[None]:
+def stops_the_study() -> Iterator[None]:
+    """Tell errors of writing from those of a training: within the context they are `StoreError`."""
     try:
         yield
     except ThalwegError as error:
@@ -38,7 +43,7 @@ class Keeper(Listener):
 
     Args:
         runs: The cohort's.
-        notify: Told of every epoch.
+        notify: Told of every epoch, and that a long one goes on.
         leaving: What each run must leave.
         live: What is measured meanwhile, whose figures are part of a checkpoint.
         checkpoints: Save checkpoints; without, the training ends when nothing more is to be left.
@@ -57,7 +62,7 @@ class Keeper(Listener):
         self._lacking = [list(each.snapshots) for each in leaving]
         self._live = live
         self._checkpoints = checkpoints
-        self._saved = time.monotonic()
+        self._saved = self._told = time.monotonic()
 
     def on_start(self, training: Training) -> None:
         self._tell(training)
@@ -66,6 +71,8 @@ class Keeper(Listener):
     def on_step(self, training: Training) -> None:
         if any(self._lacking):
             self._save_snapshots(training)
+        if time.monotonic() - self._told >= SIGN_SECONDS:
+            self._tell(training)
 
     def on_epoch(self, training: Training) -> None:
         now = time.monotonic()
@@ -83,13 +90,13 @@ class Keeper(Listener):
             for name in list(names):
                 if last if name == END else training.step == snapshot_step(name, training):
                     names.remove(name)
-                    with _stops_the_study():
+                    with stops_the_study():
                         run.save_snapshot(name, _snapshot(training, row, name))
         if not self._checkpoints and not any(self._lacking) and not self._live.watching:
             training.stop()
 
     def _save(self, training: Training) -> None:
-        with _stops_the_study():
+        with stops_the_study():
             with Writers() as writers:
                 for row, run in enumerate(self._runs):
                     state = {**training.row_state(row), "live": self._live.row_state(row)}
@@ -98,6 +105,7 @@ class Keeper(Listener):
                 run.drop_checkpoints(keep=training.epoch)
 
     def _tell(self, training: Training) -> None:
+        self._told = time.monotonic()
         losses = [metrics[-1].get("test_loss") for metrics in training.metrics if metrics]
         best = min((loss for loss in losses if loss is not None), default=None)
         self._notify(

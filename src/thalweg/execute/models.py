@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from thalweg.cohort.planner import Traits, examine
 from thalweg.data import Task, load_task
 from thalweg.errors import InputError
+from thalweg.execute.trial import deadly
 from thalweg.models import build_model
 from thalweg.randomness import derive
 from thalweg.sparsity import select
@@ -29,11 +30,20 @@ def find_traits(task: Named, model: Named, data: Path | None) -> Traits:
     """Build a network and find out what the planner must know.
 
     Raises:
-        InputError: The network cannot be built, or does not fit the task.
+        InputError: The network cannot be built, does not fit the task, or ends the process.
     """
     loaded = load_named_task(task, data)
-    module = build_model(model.name, dict(model.options), loaded.shape, loaded.outputs, 0, None)
-    return examine(module, loaded.shape)
+
+    def find() -> Traits:
+        options = dict(model.options)
+        module = build_model(model.name, options, loaded.shape, loaded.outputs, 0, None)
+        return examine(module, loaded.shape)
+
+    if model.code and (end := deadly(find)) is not None:
+        raise InputError(
+            f"model {model.name!r}: ends its process ({end}) when it is tried on four examples"
+        )
+    return find()
 
 
 @lru_cache(maxsize=256)

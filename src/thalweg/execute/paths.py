@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from safetensors.torch import load_file
 from torch import Tensor
 
 from thalweg.cohort import Training
@@ -103,11 +102,13 @@ class RunOrigin(Origin):
     def before_pruning(self) -> Mapping[str, Tensor] | None:
         """Return the weights that the round before this one ended with; None for a run that is no
         round of pruning, or whose predecessor is no longer there.
+
+        Raises:
+            DamagedError: They are not as they were written.
         """
         if self._spec.parent is None:
             return None
-        path = self._run.path.parent / self._spec.parent.id / "final.safetensors"
-        return load_file(path) if path.exists() else None
+        return self._run.sibling(self._spec.parent.id).weights()
 
     def path(self, count: int) -> TrainingPath:
         """Return the weights at so many places of the training, its first and last step among them.

@@ -16,9 +16,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.progress import Task as Bar
 from rich.table import Column
+from rich.text import Text
 
 from thalweg.execute.grouping import CohortPlan
+
+SILENCE_SECONDS = 30
+"""A cohort that has given no sign for so long is shown to have given none."""
 
 
 class Progress:
@@ -77,13 +82,15 @@ class Progress:
             total=cohort.specs[0].train.epochs,
             note="",
             unit="epochs",
+            told=time.monotonic(),
         )
 
     def update(self, worker: int, event: dict[str, Any]) -> None:
-        """A cohort has reached another epoch."""
+        """A cohort has reached another epoch, or goes on."""
         loss = event["loss"]
         note = "" if loss is None else f"loss {loss:.4f}"
-        self._bars.update(self._tasks[worker], completed=event["epoch"], note=note)
+        told = time.monotonic()
+        self._bars.update(self._tasks[worker], completed=event["epoch"], note=note, told=told)
         self._advance(worker, event["epoch"])
 
     def end(self, worker: int, cohort: CohortPlan) -> None:
@@ -147,6 +154,16 @@ class Progress:
             self._bars.update(self._total, note=f"{self._done}/{self._runs} runs")
 
 
+class _Note(ProgressColumn):
+    """What is noted of a bar, or for how long its cohort has given no sign."""
+
+    def render(self, task: Bar) -> Text:
+        silent = time.monotonic() - task.fields.get("told", time.monotonic())
+        return Text(
+            task.fields["note"] if silent < SILENCE_SECONDS else f"no sign for {silent:.0f} s"
+        )
+
+
 def _columns(width: int) -> list[ProgressColumn]:
     """Return what there is room for: name, bar, count and time left, then the rest."""
     columns: list[ProgressColumn] = [
@@ -157,7 +174,7 @@ def _columns(width: int) -> list[ProgressColumn]:
     taken = 30
     if width >= 80:
         columns[2:2] = [TextColumn("{task.fields[unit]}")]
-        columns.append(TextColumn("{task.fields[note]}"))
+        columns.append(_Note())
         taken += 20
     if width >= 100:
         columns[3:3] = [TimeElapsedColumn()]

@@ -7,10 +7,11 @@ from typing import Any
 from torch import Tensor
 
 from thalweg.cohort import Training
+from thalweg.execute.keeper import stops_the_study
 from thalweg.execute.writers import Writers
 from thalweg.sparsity.outcome import describe
 from thalweg.spec import RunSpec
-from thalweg.store import RunDirectory
+from thalweg.store import RunDirectory, Store
 
 
 def record_results(
@@ -21,6 +22,9 @@ def record_results(
 ) -> None:
     """Evaluate the runs on all splits and write what they ended with; then their checkpoints go.
 
+    None is complete before the results of all are written: until then the cohort can be trained
+    again from its last checkpoint in the same company, so to the same bits.
+
     Args:
         training: The cohort, trained.
         specs: Of its runs.
@@ -28,14 +32,16 @@ def record_results(
         record: What is noted of the training itself: device, versions, machine.
     """
     final = {name: training.evaluate(name) for name in training.task.splits}
-    with training.judged(), Writers() as writers:
+    with stops_the_study(), training.judged(), Writers() as writers:
         sparsity = _sparsity(training, specs)
         for row, run in enumerate(runs):
             losses = [evaluation.loss[row].item() for evaluation in final.values()]
             diverged = training.diverged_step[row] is not None or not all(map(isfinite, losses))
             figures: dict[str, Any] = {}
             confusion: list[dict[str, int]] = []
-            if not diverged:
+            if diverged:
+                figures["message"] = _divergence(training, row, losses)
+            else:
                 for split, evaluation in final.items():
                     figures[f"{split}_loss"] = evaluation.loss[row].item()
                     if evaluation.accuracy is not None:
@@ -63,9 +69,36 @@ def record_results(
             }
             names = _sparse_parameters(training, specs[row])
             masks = _masks(training, row, weights, names)
-            writers.submit(*(run.finish, status, training.metrics[row], confusion, weights, masks))
+            writers.submit(*(run.stage, status, training.metrics[row], confusion, weights, masks))
+    with stops_the_study():
+        for run in runs:
+            run.complete()
     for run in runs:
         run.drop_checkpoints()
+
+
+def complete_staged(runs: Sequence[RunDirectory], store: Store) -> bool:
+    """Complete runs whose process ended when the results of their whole cohort were written, and
+    not yet all of its statuses; return whether they were such runs.
+    """
+    cohort = {run_id for run in runs for run_id in run.status().get("cohort", [run.id])}
+    others = cohort.difference(run.id for run in runs)
+    if not all(run.is_staged() for run in runs):
+        return False
+    if not all(store.run(i).is_complete() or store.run(i).is_staged() for i in others):
+        return False
+    for run in runs:
+        run.complete()
+        run.drop_checkpoints()
+    return True
+
+
+def _divergence(training: Training, row: int, losses: Sequence[float]) -> str:
+    """Return in a sentence why a run counts as diverged."""
+    step, loss = training.diverged_step[row], training.diverged_loss[row]
+    if step is None:
+        return f"its loss was {next(x for x in losses if not isfinite(x))} after its last step"
+    return f"its loss was {loss or 'not finite'} at step {step}"
 
 
 def _sparse_parameters(training: Training, spec: RunSpec) -> list[str] | None:

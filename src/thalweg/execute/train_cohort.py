@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from traceback import format_exception
 from typing import Any
 
-from thalweg.cohort import Training
 from thalweg.cohort.planner import Plan
 from thalweg.errors import ThalwegError
-from thalweg.execute.keeper import Keeper, Notify, StoreError
+from thalweg.execute.keeper import Keeper, Notify, StoreError, stops_the_study
 from thalweg.execute.live import LiveProbes
 from thalweg.execute.memory import is_out_of_memory, release_memory
 from thalweg.execute.options import Resources
 from thalweg.execute.prepare import prepare
-from thalweg.execute.record import record_results
+from thalweg.execute.record import complete_staged, record_results
+from thalweg.execute.same_data import check_same_data
 from thalweg.execute.wanted import Leaving, Wanted, lacking
 from thalweg.execute.writers import Writers
 from thalweg.spec import RunSpec
@@ -77,12 +77,14 @@ def train_cohort(
         leaving = [lacking(run, wanted) for run in runs]
         again = runs[0].is_complete()
         if not again:
+            if complete_staged(runs, store):
+                return True
             ids = [spec.id for spec in mine]
             with Writers() as writers:
                 for spec, run in zip(mine, runs, strict=True):
                     writers.submit(run.begin, spec.canonical(), ids)
         try:
-            training, live, warnings = _train(mine, runs, plan, store, resources, notify, leaving)
+            _train(mine, runs, plan, store, resources, notify, leaving)
         except StoreError as error:
             raise ThalwegError(str(error)) from error
         except Exception as error:
@@ -92,10 +94,6 @@ def train_cohort(
                 _fail(runs, error)
                 return True
         else:
-            live.save(training, runs)
-            if not again:
-                record = _provenance(plan, resources, len(runs), warnings)
-                record_results(training, mine, runs, record)
             return True
     release_memory()  # the error, and the training it held on to, are gone by now
     return False
@@ -109,11 +107,12 @@ def _train(
     resources: Resources,
     notify: Notify,
     leaving: Sequence[Leaving],
-) -> tuple[Training, LiveProbes, list[str]]:
-    """Train runs to the end from the latest checkpoint they share; complete ones, from the start,
-    only until they have left what they lack.
+) -> None:
+    """Train runs to the end from the latest checkpoint they share and record what they ended with;
+    complete ones, from the start, only until they have left what they lack.
     """
     again = runs[0].is_complete()
+    check_same_data(specs[0].task, store, resources.data)
     training, warnings = prepare(specs, plan, resources, store)
     live = LiveProbes([each.probes for each in leaving], training)
     epoch = None if again else common_checkpoint(runs)
@@ -123,7 +122,10 @@ def _train(
             training.load_row_state(row, state)
             live.load_row_state(row, state.get("live", {}))
     training.run(live, Keeper(runs, notify, leaving, live, checkpoints=not again))
-    return training, live, warnings
+    with stops_the_study():
+        live.save(training, runs)
+    if not again:
+        record_results(training, specs, runs, _provenance(plan, resources, len(runs), warnings))
 
 
 def _provenance(

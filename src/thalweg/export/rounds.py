@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from safetensors.torch import load_file
 from torch import Tensor
 
 from thalweg.errors import InputError
@@ -56,7 +55,7 @@ class Lineage:
     @property
     def weights(self) -> dict[str, Tensor]:
         """What the last round ended with."""
-        return load_file(self.last.path / "final.safetensors")
+        return self.last.weights() or {}
 
     @property
     def masks(self) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from thalweg.cohort.losses import example_losses
@@ -120,7 +119,7 @@ def _build(
         ).eval()
         for _ in range(2)
     )
-    if not load_weights(module, load_file(run.weights_path)):
+    if not load_weights(module, run.weights() or {}):
         return None
     made_of = {"model": model.canonical(), "task": task.canonical()}
     return Trained(loaded, made_of, initial, module)

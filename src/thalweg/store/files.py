@@ -62,6 +62,18 @@ def write_whole(path: Path, content: bytes | str) -> None:
         raise ThalwegError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def move_whole(path: Path, to: Path) -> None:
+    """Rename a file that `write_whole` wrote, into the place of another in the same folder.
+
+    Raises:
+        ThalwegError: The folder cannot be written.
+    """
+    try:
+        path.replace(to)
+    except OSError as error:
+        raise ThalwegError(f"cannot write {to}: {error.strerror or error}") from error
+
+
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
     """Write a value as JSON, whole or not at all; an object with its checksum as the last key."""
     if isinstance(value, dict):

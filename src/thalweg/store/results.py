@@ -55,7 +55,7 @@ RUNS = {
 ({"optimizer.lr": 0.01}). Losses are means per example, accuracies lie in [0, 1] and are null for
 regression. ``train_loss`` is evaluated on the whole training split with the final weights.
 ``seconds`` is the run's share of its cohort's wall time, ``rows`` the cohort's size.
-``hyperparameters`` is JSON; ``message`` says why a run failed.
+``hyperparameters`` is JSON; ``message`` says why a run failed or counts as diverged.
 
 Of runs with a sparsity: ``kept`` is the fraction of the weights it is about that is nonzero at
 the end; of all weights ``effective_density`` is the share on a path from an input to an output,

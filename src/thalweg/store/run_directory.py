@@ -18,7 +18,14 @@ from torch import Tensor
 
 from thalweg.cohort.checkpoint import pack, unpack
 from thalweg.errors import ThalwegError
-from thalweg.store.files import DamagedError, read_bytes, read_json, write_json, write_whole
+from thalweg.store.files import (
+    DamagedError,
+    move_whole,
+    read_bytes,
+    read_json,
+    write_json,
+    write_whole,
+)
 from thalweg.store.parquet import parquet
 from thalweg.store.results import CONFUSION, METRICS
 from thalweg.store.tensors import read_tensors, tensor_bytes
@@ -28,6 +35,9 @@ COMPLETE = ("done", "diverged")
 
 FILES = "files"
 """Key of a complete run's status: the SHA-256 of every file beside it that the run ended with."""
+
+STAGED = "finished.json"
+"""What will be a run's status when all runs of its cohort have their results."""
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)\.safetensors")
 
@@ -47,6 +57,10 @@ class RunDirectory:
     @property
     def id(self) -> str:
         return self.path.name
+
+    def sibling(self, run_id: str) -> "RunDirectory":
+        """Return another run of the same store."""
+        return RunDirectory(self.path.parent / run_id, self._lock_path.with_name(f"{run_id}.lock"))
 
     def try_lock(self) -> FileLock | None:
         """Take the lock a process holds while it trains this run; None if another one has it.
@@ -84,11 +98,13 @@ class RunDirectory:
 
     def begin(self, spec: Mapping[str, Any], cohort: Sequence[str]) -> None:
         """Note what is to be trained and with which runs, so that a resume regroups them."""
+        self._staged_path.unlink(missing_ok=True)
         write_json(self.path / "spec.json", spec)
         write_json(self.path / "status.json", {"status": "running", "cohort": list(cohort)})
 
     def fail(self, message: str, traceback: str) -> None:
         """Note why the run failed: a sentence, and the traceback for whoever wrote what raised."""
+        self._staged_path.unlink(missing_ok=True)
         status = {"status": "failed", "message": message, "traceback": traceback}
         write_json(self.path / "status.json", status)
 
@@ -115,6 +131,48 @@ class RunDirectory:
         """Write a completed run; the status, with the SHA-256 of every other file, last. Of an
         imported one no weights may be known.
         """
+        self._write_results("status.json", status, metrics, confusion, weights, masks)
+
+    def stage(
+        self,
+        status: Mapping[str, Any],
+        metrics: Sequence[Mapping[str, Any]],
+        confusion: Sequence[Mapping[str, Any]],
+        weights: Mapping[str, Tensor] | None,
+        masks: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Write a completed run, as `finish` does, but for its status, which lies aside until
+        `complete`: a run must not be complete before the others of its cohort have their results,
+        because they could not be trained again in the same company.
+        """
+        self._write_results(STAGED, status, metrics, confusion, weights, masks)
+
+    def is_staged(self) -> bool:
+        """Return whether all is there that `stage` wrote, as it was written."""
+        if not self._staged_path.exists():
+            return False
+        try:
+            return not any(self.faults(read_json(self._staged_path)))
+        except DamagedError:
+            return False
+
+    def complete(self) -> None:
+        """Make a staged run a complete one."""
+        move_whole(self._staged_path, self.path / "status.json")
+
+    @property
+    def _staged_path(self) -> Path:
+        return self.path / STAGED
+
+    def _write_results(
+        self,
+        last: str,
+        status: Mapping[str, Any],
+        metrics: Sequence[Mapping[str, Any]],
+        confusion: Sequence[Mapping[str, Any]],
+        weights: Mapping[str, Tensor] | None,
+        masks: Mapping[str, Tensor] | None,
+    ) -> None:
         content = {"metrics.parquet": parquet(metrics, METRICS)}
         if confusion:
             content["confusion.parquet"] = parquet(confusion, CONFUSION)
@@ -125,7 +183,7 @@ class RunDirectory:
         for name, data in content.items():
             write_whole(self.path / name, data)
         files = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
-        write_json(self.path / "status.json", {**status, FILES: files})
+        write_json(self.path / last, {**status, FILES: files})
 
     def faults(
         self, status: Mapping[str, Any], names: Collection[str] | None = None

@@ -12,7 +12,7 @@ from thalweg.cohort.checkpoint import unpack
 from thalweg.errors import ThalwegError
 from thalweg.store.files import DamagedError, read_json, read_text
 from thalweg.store.parquet import read_parquet
-from thalweg.store.run_directory import COMPLETE, RunDirectory
+from thalweg.store.run_directory import COMPLETE, STAGED, RunDirectory
 from thalweg.store.store import Store
 from thalweg.validation import brief
 
@@ -116,7 +116,8 @@ def _run_faults(run: RunDirectory) -> Iterator[DamagedError]:
 
 def _asides(folder: Path) -> list[Path]:
     """Return the files of a run that are not what it ended with: they can go alone."""
-    patterns = ("probes/[!.]*.json", "probes/[!.]*.parquet", "checkpoint-*", "snapshot-*")
+    probes = ("probes/[!.]*.json", "probes/[!.]*.parquet")
+    patterns = (*probes, "checkpoint-*", "snapshot-*", STAGED)
     found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     return [path for path in found if path.suffix in _READERS]
 
