@@ -1,14 +1,14 @@
 """Put the frames of a study together from the run directories."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from thalweg.errors import InputError
 from thalweg.store.files import DamagedError, read_text, warn_damaged
-from thalweg.store.parquet import read_parquet
+from thalweg.store.index import describe_all, stack
 from thalweg.store.probes import grids, probe_figures, probe_rows
 from thalweg.store.results import CONFUSION, METRICS, PROBES, ROUNDS, RUNS, StudyResults
 from thalweg.store.rounds import round_rows, sparsity_figures
@@ -16,6 +16,20 @@ from thalweg.store.run_directory import COMPLETE, RunDirectory
 from thalweg.store.series import read_series
 from thalweg.store.store import Store
 from thalweg.validation import unknown
+
+AS_JSON = ("class_names", "machine", "versions", "source", "warnings")
+"""What a status tells of its run that is no figure; a column of JSON each."""
+
+DESCRIBED = {
+    **{key: kind for key, kind in RUNS.items() if key not in ("arm", "point", "axes")},
+    "own_steps": pl.Int64,
+    "own_epochs": pl.Float64,
+    "layers": pl.String,
+    "status_task": pl.String,
+    **dict.fromkeys(AS_JSON, pl.String),
+    "finished": pl.String,
+}
+"""Columns of what `describe` tells of a run, whatever study it is of."""
 
 
 def read_results(store: Store, name: str) -> StudyResults:
@@ -30,42 +44,30 @@ def read_results(store: Store, name: str) -> StudyResults:
     if not (folder / "study.json").exists():
         raise InputError(f"{store.root}: {unknown('study', name, store.studies())}")
     record = store.record(name)
-    runs = {entry["run"]: store.run(entry["run"]) for entry in record["runs"]}
     rounds = record.get("rounds", [])
-    described = {
-        run_id: describe(store.run(run_id))
-        for run_id in dict.fromkeys(entry["run"] for entry in [*record["runs"], *rounds])
-    }
-    rows = [
-        {
-            **described[entry["run"]],
-            "arm": entry["arm"],
-            "point": entry["point"],
-            "axes": json.dumps(entry["axes"]),
-            "seed": entry["seed"],
-        }
-        for entry in record["runs"]
-    ]
-    frame = pl.DataFrame([_fit(row, RUNS) for row in _like_mates(rows)], schema=RUNS)
-    complete = [run for i, run in runs.items() if described[i]["status"] in COMPLETE]
-    statuses = [run.status() for run in complete]
+    described = describe_runs(store, (entry["run"] for entry in [*record["runs"], *rounds]))
+    frame = _runs_frame(record["runs"], described)
+    own = frame.select("run").unique(maintain_order=True).join(described, on="run", how="left")
+    statuses = own.filter(pl.col("status").is_in(COMPLETE))
+    complete = statuses["run"].to_list()
+    of_rounds = as_rows(described, (entry["run"] for entry in rounds))
     measured = probe_figures(record, store)
     return StudyResults(
         name=record["name"],
         title=record["title"],
         question=record["question"],
         runs=frame,
-        metrics=_stack(complete, "metrics", METRICS),
-        confusion=_stack(complete, "confusion", CONFUSION),
+        metrics=stack(store, complete, "metrics", METRICS),
+        confusion=stack(store, complete, "confusion", CONFUSION),
         class_names=_class_names(statuses),
         selection=_selection(frame),
         provenance=_provenance(record, read_text(folder / "study.toml"), statuses),
         targets=record.get("targets", {}),
-        rounds=pl.DataFrame(round_rows(rounds, described), schema=ROUNDS),
+        rounds=pl.DataFrame(round_rows(rounds, of_rounds), schema=ROUNDS),
         masks={
             entry["run"]: path
             for entry in rounds
-            if described[entry["run"]]["status"] in COMPLETE
+            if of_rounds[entry["run"]]["status"] in COMPLETE
             and (path := store.run(entry["run"]).masks_path).exists()
         },
         probes=pl.DataFrame(probe_rows(record["runs"], measured), schema=PROBES),
@@ -74,6 +76,28 @@ def read_results(store: Store, name: str) -> StudyResults:
         round_probes=pl.DataFrame(probe_rows(rounds, measured), schema=PROBES),
         round_series=read_series(rounds, record, store),
     )
+
+
+def describe_runs(
+    store: Store, ids: Iterable[str], files: Collection[str] | None = None
+) -> pl.DataFrame:
+    """Return runs as rows of `DESCRIBED`, each once: as `describe` does, through the index."""
+    distinct = list(dict.fromkeys(ids))
+    return describe_all(store, distinct, files, DESCRIBED, lambda run: describe(run, files))
+
+
+def as_rows(described: pl.DataFrame, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return some of the rows of `describe_runs` by run, as `describe` returns them."""
+    wanted = pl.DataFrame({"run": list(ids)}, schema={"run": pl.String})
+    rows = {}
+    for row in described.join(wanted, on="run", how="semi").iter_rows(named=True):
+        found = {key: value for key, value in row.items() if value is not None}
+        if found["status"] in COMPLETE:  # these two may be unknown of an imported run
+            found |= {key: row[key] for key in ("own_steps", "own_epochs")}
+        if "layers" in found:
+            found["layers"] = json.loads(found["layers"])
+        rows[row["run"]] = found
+    return rows
 
 
 def describe(run: RunDirectory, files: Collection[str] | None = None) -> dict[str, Any]:
@@ -99,8 +123,13 @@ def describe(run: RunDirectory, files: Collection[str] | None = None) -> dict[st
         return row
     hyperparameters = {k: v for k, v in spec["optimizer"].items() if k not in ("name", "code")}
     batch_size = spec["train"]["batch_size"]
+    figures = sparsity_figures(spec, status) if row["status"] in COMPLETE else {}
+    if "layers" in figures:
+        figures["layers"] = json.dumps(figures["layers"])
     return {
         **row,
+        **{key: json.dumps(row[key], sort_keys=True) for key in AS_JSON if key in row},
+        "status_task": row.get("task"),
         "task": None if spec["task"] is None else spec["task"]["name"],
         "model": None if spec["model"] is None else spec["model"]["name"],
         "optimizer": spec["optimizer"]["name"],
@@ -108,7 +137,7 @@ def describe(run: RunDirectory, files: Collection[str] | None = None) -> dict[st
         "lr": hyperparameters.get("lr"),
         "batch_size": None if batch_size is None else str(batch_size),
         "seed": spec["seed"],
-        **(sparsity_figures(spec, status) if row["status"] in COMPLETE else {}),
+        **figures,
     }
 
 
@@ -133,6 +162,26 @@ def _spec_if_whole(run: RunDirectory) -> dict[str, Any] | None:
         return None
 
 
+def _runs_frame(entries: Sequence[Mapping[str, Any]], described: pl.DataFrame) -> pl.DataFrame:
+    """Return the ``runs`` frame, one row an entry of a study's record."""
+    places = [
+        {
+            **{key: entry[key] for key in ("run", "arm", "point", "seed")},
+            "axes": json.dumps(entry["axes"]),
+        }
+        for entry in entries
+    ]
+    schema = {key: RUNS[key] for key in ("run", "arm", "point", "seed", "axes")}
+    frame = (
+        pl.DataFrame(places, schema=schema)
+        .join(described.drop("seed"), on="run", how="left", maintain_order="left")
+        .select(*RUNS)
+    )
+    if frame["optimizer"].null_count() == 0:
+        return frame
+    return pl.DataFrame(_like_mates(frame.to_dicts()), schema=RUNS)
+
+
 def _like_mates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows, with what was asked of a run whose spec cannot be read from one of the same
     arm and point, which was asked the same but for the seed.
@@ -141,28 +190,14 @@ def _like_mates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     mates = {
         (row["arm"], row["point"]): {key: row[key] for key in asked}
         for row in rows
-        if "optimizer" in row
+        if row["optimizer"] is not None
     }
-    return [{**mates.get((row["arm"], row["point"]), {}), **row} for row in rows]
-
-
-def _fit(row: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row.get(name) for name in schema}
-
-
-def _stack(runs: Iterable[RunDirectory], name: str, schema: Mapping[str, Any]) -> pl.DataFrame:
-    """Read the same file of every run into one frame with the columns of ``schema``."""
-    frames = []
-    for run in runs:
-        path = run.path / f"{name}.parquet"
-        if path.exists():
-            found = read_parquet(path).with_columns(run=pl.lit(run.id))
-            columns = [
-                (pl.col(key) if key in found.columns else pl.lit(None)).cast(kind).alias(key)
-                for key, kind in schema.items()
-            ]
-            frames.append(found.select(columns))
-    return pl.concat(frames) if frames else pl.DataFrame(schema=dict(schema))
+    return [
+        row
+        if row["optimizer"] is not None
+        else {**row, **mates.get((row["arm"], row["point"]), {})}
+        for row in rows
+    ]
 
 
 def _selection(runs: pl.DataFrame) -> str:
@@ -175,17 +210,15 @@ def _selection(runs: pl.DataFrame) -> str:
     return "test_loss" if len(done) else "validation_loss"
 
 
-def _class_names(statuses: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
-    names = {status["task"]: status["class_names"] for status in statuses}
+def _class_names(statuses: pl.DataFrame) -> dict[str, list[str]]:
+    pairs = statuses.select("status_task", "class_names").unique(maintain_order=True).iter_rows()
+    names = {task: json.loads(classes) for task, classes in pairs}
     return {task: classes for task, classes in names.items() if classes}
 
 
-def _provenance(
-    record: Mapping[str, Any], toml: str, statuses: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _provenance(record: Mapping[str, Any], toml: str, statuses: pl.DataFrame) -> dict[str, Any]:
     def distinct(key: str) -> list[Any]:
-        found = {json.dumps(status[key], sort_keys=True) for status in statuses}
-        return [json.loads(text) for text in sorted(found)]
+        return [json.loads(text) for text in statuses[key].drop_nulls().unique().sort()]
 
     machines, versions, sources = distinct("machine"), distinct("versions"), distinct("source")
     warnings = list(record.get("notes", []))
@@ -203,6 +236,6 @@ def _provenance(
         "versions": versions[0] if versions else {},
         "machine": machines[0] if machines else {},
         "started": record["started"],
-        "finished": max((status["finished"] for status in statuses), default=""),
+        "finished": statuses["finished"].max() or "",
         "warnings": list(dict.fromkeys(warnings)),
     }

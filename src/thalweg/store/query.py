@@ -1,13 +1,15 @@
-"""SQL over the store, by DuckDB: the Parquet files are read where they lie."""
+"""SQL over the store, by DuckDB."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from thalweg.errors import InputError
-from thalweg.store.assemble import describe
+from thalweg.store.assemble import as_rows, describe_runs
+from thalweg.store.index import stack
 from thalweg.store.probes import probe_figures, probe_rows
 from thalweg.store.results import METRICS, PROBES, ROUNDS, RUNS, SERIES
 from thalweg.store.rounds import round_rows
@@ -15,6 +17,8 @@ from thalweg.store.run_directory import COMPLETE
 from thalweg.store.series import read_series
 from thalweg.store.store import Store
 from thalweg.validation import brief
+
+Record = dict[str, Any]
 
 TABLES = {
     "runs": "one row a run: what was asked, its figures and its cost",
@@ -33,7 +37,7 @@ def query(store: Store, sql: str) -> pl.DataFrame:
         InputError: DuckDB refuses the statement; the message is its own first line.
     """
     try:
-        with _connected(store, "metrics" in sql.lower()) as connection:
+        with _connected(store, sql.lower()) as connection:
             relation = connection.sql(sql)
             result: pl.DataFrame | None = relation.pl() if relation is not None else None
     except duckdb.Error as error:
@@ -44,57 +48,55 @@ def query(store: Store, sql: str) -> pl.DataFrame:
 
 
 @contextmanager
-def _connected(store: Store, metrics: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    columns = {key: kind for key, kind in RUNS.items() if key not in ("arm", "point", "axes")}
-    # Tables of figures are many files, so they are read only for a statement that names theirs.
-    runs = [describe(run, ["metrics.parquet"] if metrics else []) for run in store.runs()]
+def _connected(store: Store, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect to the tables; those that are many files are read only for a statement that names
+    them.
+    """
+    metrics = "metrics" in sql
+    checked = ["metrics.parquet"] if metrics else []
+    runs = describe_runs(store, store.run_ids(), checked).sort("run")
     records = store.records()
-    arms = [
+    entries = [
         {"study": name, **{key: entry[key] for key in ("arm", "point", "seed", "run")}}
         for name, record in records.items()
         for entry in record["runs"]
     ]
-    described = {run["run"]: run for run in runs}
-    rounds = [
-        {"study": name, **row}
-        for name, record in records.items()
-        for row in round_rows(record.get("rounds", []), described)
-    ]
-    probes = [
-        {"study": name, **row}
-        for name, record in records.items()
-        for row in probe_rows(record["runs"], probe_figures(record, store))
-    ]
-    series = [pl.DataFrame(schema={"study": pl.String, **SERIES})] + [
-        read_series(record["runs"], record, store).select(pl.lit(name).alias("study"), pl.all())
-        for name, record in records.items()
-    ]
-    schema = dict.fromkeys(("study", "arm", "point"), pl.String)
+    place = {"study": pl.String, "arm": pl.String, "point": pl.String}
+    tables = {
+        "runs": runs.select(key for key in RUNS if key not in place and key != "axes"),
+        "arms": pl.DataFrame(entries, schema={**place, "seed": pl.Int64, "run": pl.String}),
+        "metrics": pl.DataFrame(schema=METRICS),
+        "rounds": pl.DataFrame(schema={"study": pl.String, **ROUNDS}),
+        "probes": pl.DataFrame(schema={"study": pl.String, **PROBES}),
+        "series": pl.DataFrame(schema={"study": pl.String, **SERIES}),
+    }
+    if metrics:
+        complete = runs.filter(pl.col("status").is_in(COMPLETE))["run"].to_list()
+        tables["metrics"] = stack(store, complete, "metrics", METRICS)
+    for kind, read in (("rounds", _rounds), ("probes", _probes), ("series", _series)):
+        if kind in sql and records:
+            tables[kind] = pl.concat(
+                read(store, record, runs).select(pl.lit(name).alias("study"), pl.all())
+                for name, record in records.items()
+            )
     connection = duckdb.connect()
     try:
-        rows = [{key: run.get(key) for key in columns} for run in runs]
-        connection.register("runs", pl.DataFrame(rows, schema=columns))
-        arm_schema = {**schema, "seed": pl.Int64, "run": pl.String}
-        connection.register("arms", pl.DataFrame(arms, schema=arm_schema))
-        round_schema = {"study": pl.String, **ROUNDS}
-        connection.register("rounds", pl.DataFrame(rounds, schema=round_schema))
-        probe_schema = {"study": pl.String, **PROBES}
-        connection.register("probes", pl.DataFrame(probes, schema=probe_schema))
-        connection.register("series", pl.concat(series))
-        # A run that was to be pruned from one that diverged took no step and has no table.
-        trained = [run for run in runs if run["status"] in COMPLETE and run["steps"] != 0]
-        complete = [run["run"] for run in trained if metrics]
-        connection.register("no_metrics", pl.DataFrame(schema=METRICS))
-        view = "CREATE VIEW metrics AS SELECT * FROM no_metrics"
-        if complete:
-            paths = [str(store.run(run_id).path / "metrics.parquet") for run_id in complete]
-            quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            # The empty frame adds, as nulls, what older files lack.
-            view += (
-                " UNION ALL BY NAME SELECT parse_path(filename)[-2] AS run, * EXCLUDE filename "
-                f"FROM read_parquet([{quoted}], filename = true, union_by_name = true)"
-            )
-        connection.execute(view)
+        for name, frame in tables.items():
+            connection.register(name, frame)
         yield connection
     finally:
         connection.close()
+
+
+def _rounds(store: Store, record: Record, runs: pl.DataFrame) -> pl.DataFrame:
+    entries = record.get("rounds", [])
+    rows = as_rows(runs, (entry["run"] for entry in entries))
+    return pl.DataFrame(round_rows(entries, rows), schema=ROUNDS)
+
+
+def _probes(store: Store, record: Record, runs: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame(probe_rows(record["runs"], probe_figures(record, store)), schema=PROBES)
+
+
+def _series(store: Store, record: Record, runs: pl.DataFrame) -> pl.DataFrame:
+    return read_series(record["runs"], record, store)

@@ -86,10 +86,16 @@ class Store:
 
     def runs(self) -> Iterator[RunDirectory]:
         """All runs, complete or not."""
+        return map(self.run, self.run_ids())
+
+    def run_ids(self) -> list[str]:
+        """Ids of all runs, in their order."""
         folder = self.root / "runs"
-        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if (path / "spec.json").exists():
-                yield self.run(path.name)
+        if not folder.is_dir():
+            return []
+        with os.scandir(folder) as found:  # quicker than Path.iterdir, of tens of thousands
+            names = sorted(each.name for each in found)
+        return [name for name in names if os.path.exists(f"{folder}/{name}/spec.json")]  # noqa: PTH110
 
     def study_folder(self, name: str) -> Path:
         return self.root / "studies" / name
