@@ -266,6 +266,7 @@ class Study:
         data: str | Path | None = None,
         progress: Progress | None = None,
         backend: str = "auto",
+        on: str | None = None,
     ) -> Results:
         """Train what is missing; where the protocol asks for a final, that of the points which the
         results choose too.
@@ -277,12 +278,14 @@ class Study:
             data: Folder searched first for downloadable data sets.
             progress: The view; by default a live one on standard error.
             backend: "auto", "native" (the compiled kernels) or "autograd".
+            on: A Ray cluster to train on, ``"ray"`` or ``"ray://HOST:PORT"``; by default this
+                machine. The process stays connected to it.
 
         Raises:
             InputError: Something asked for is wrong or cannot be had.
             ThalwegError: The work could not be done.
         """
-        resources = Resources.choose(device, jobs, Path(data) if data else None, backend)
+        resources = Resources.choose(device, jobs, Path(data) if data else None, backend, on)
         # A network that does not fit, or cannot be measured as asked, is found out here.
         plan_cohorts(self.plan.specs, None, resources)
         check_requests(self.plan.specs, _asked(self.plan), resources.data)
@@ -295,14 +298,14 @@ class Study:
                 record_study(plan, store, command_line())
                 specs = [spec for spec in plan.specs if spec.id not in failed]
                 failed |= execute(specs, store, resources, view, _asked(plan, "all")).failed
-            with use_threads(resources.threads * resources.jobs):
+            with use_threads(resources.threads_here):
                 measure_runs(plan.specs, _asked(plan, "all"), store, resources.data, view)
             if _asked(plan, "selected"):
                 self._measure_selected(plan, store, resources, view)
         results = Results(self.plan.name, store, failed)
         if failed or plan.protocol.final_seeds is None:
             return results
-        final = self._final(results).run(out, jobs, device, data, progress, backend)
+        final = self._final(results).run(out, jobs, device, data, progress, backend, on)
         return replace(results, final=final)
 
     def run_until_resolved(
@@ -315,6 +318,7 @@ class Study:
         data: str | Path | None = None,
         progress: Progress | None = None,
         backend: str = "auto",
+        on: str | None = None,
     ) -> Results:
         """Train what is missing, and add seeds to the arms of which a comparison is still open.
 
@@ -333,13 +337,14 @@ class Study:
             data: Folder searched first for downloadable data sets.
             progress: The view.
             backend: "auto", "native" or "autograd".
+            on: A Ray cluster.
 
         Raises:
             InputError: Something asked for is wrong or cannot be had, an arm has several points
                 and the study no final, or the study was begun by another rule.
             ThalwegError: The work could not be done.
         """
-        how = (out, jobs, device, data, progress, backend)
+        how = (out, jobs, device, data, progress, backend, on)
         check_points(self.plan)
         counts = planned_looks(self.plan, max_seeds)
         check_rule(self.plan, Path(out), max_seeds, metric)
@@ -385,7 +390,7 @@ class Study:
         asked = _asked(plan, "selected", chosen)
         specs = [spec for spec in plan.specs if any(spec.id in ids for _, ids in asked)]
         execute(specs, store, resources, view, asked)
-        with use_threads(resources.threads * resources.jobs):
+        with use_threads(resources.threads_here):
             measure_runs(specs, asked, store, resources.data, view)
 
 

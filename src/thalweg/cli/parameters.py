@@ -37,6 +37,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Jobs = Annotated[
     Any, typer.Option("--jobs", parser=value, metavar="N", help="Processes; by default one a core.")
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="ADDRESS",
+        help="Train on a Ray cluster: ray joins this machine's or starts one; ray://HOST:PORT.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Backend = Annotated[
     str,

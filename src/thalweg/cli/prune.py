@@ -6,7 +6,19 @@ import typer
 
 from thalweg import api
 from thalweg.cli.output import prints_aside
-from thalweg.cli.parameters import Backend, Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
+from thalweg.cli.parameters import (
+    Backend,
+    Data,
+    Device,
+    DryRun,
+    Jobs,
+    Json,
+    On,
+    Out,
+    Seeds,
+    Set,
+    value,
+)
 from thalweg.cli.run import (
     BatchSize,
     Epochs,
@@ -71,6 +83,7 @@ def prune(
     name: Name = None,
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
+    on: On = None,
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
@@ -97,4 +110,4 @@ def prune(
     table["arms"] = {"dense": {}, method: {"sparsity": sparsity}}
     with prints_aside():
         study = build_study(effective(table, None, seeds, overrides or ()))
-    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json)
+    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json, on=on)

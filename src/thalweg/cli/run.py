@@ -20,6 +20,7 @@ from thalweg.cli.parameters import (
     DryRun,
     Jobs,
     Json,
+    On,
     Out,
     Seeds,
     Set,
@@ -89,6 +90,7 @@ def run(
     ] = None,
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
+    on: On = None,
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
@@ -102,7 +104,7 @@ def run(
         check_not_imported(study, Store(out))
     with prints_aside():
         loaded = api.load_study(study, preset, seeds, overrides or ())
-    run_study(loaded, out, jobs, device, backend, data, dry_run, as_json, until)
+    run_study(loaded, out, jobs, device, backend, data, dry_run, as_json, until, on)
 
 
 def _until(wanted: bool, max_seeds: Any, metric: str | None) -> Until | None:
@@ -120,12 +122,13 @@ def _until(wanted: bool, max_seeds: Any, metric: str | None) -> Until | None:
 def demo(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
+    on: On = None,
     device: Device = "auto",
     backend: Backend = "auto",
     as_json: Json = False,
 ) -> None:
     """Run the whole tour on the built-in digits, and write a report."""
-    run_study(api.recipe("demo"), out, jobs, device, backend, None, False, as_json)
+    run_study(api.recipe("demo"), out, jobs, device, backend, None, False, as_json, on=on)
 
 
 def train(
@@ -153,6 +156,7 @@ def train(
     name: Name = None,
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
+    on: On = None,
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
@@ -165,7 +169,7 @@ def train(
         table["train"]["clip_norm"] = clip_norm
     with prints_aside():
         study = build_study(effective(table, None, seeds, overrides or ()))
-    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json)
+    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json, on=on)
 
 
 def study_table(
@@ -208,10 +212,11 @@ def run_study(
     dry_run: bool,
     as_json: bool,
     until: Until | None = None,
+    on: str | None = None,
 ) -> None:
     """Train what is missing, write the report and print the results, or with dry_run the plan."""
     if dry_run:
-        resources = Resources.choose(device, jobs, data, backend)
+        resources = Resources.choose(device, jobs, data, backend, on)
         if until is None:
             _print_plan(study.plan, out, resources, as_json)
         else:
@@ -222,10 +227,10 @@ def run_study(
     try:
         with prints_aside():
             if until is None:
-                results = study.run(out, jobs, device, data, backend=backend)
+                results = study.run(out, jobs, device, data, backend=backend, on=on)
             else:
                 results = study.run_until_resolved(
-                    *until, out=out, jobs=jobs, device=device, data=data, backend=backend
+                    *until, out=out, jobs=jobs, device=device, data=data, backend=backend, on=on
                 )
     except KeyboardInterrupt:
         left = Counter(Store(out).run(spec.id).is_complete() for spec in study.plan.specs)

@@ -10,7 +10,19 @@ from thalweg import api
 from thalweg.cli.budget import affordable_trials, planned_gradients
 from thalweg.cli.halving import halve, plan_rungs, planned_rung
 from thalweg.cli.output import prints_aside
-from thalweg.cli.parameters import Backend, Data, Device, DryRun, Jobs, Json, Out, Seeds, Set, value
+from thalweg.cli.parameters import (
+    Backend,
+    Data,
+    Device,
+    DryRun,
+    Jobs,
+    Json,
+    On,
+    Out,
+    Seeds,
+    Set,
+    value,
+)
 from thalweg.cli.run import (
     BatchSize,
     Epochs,
@@ -79,6 +91,7 @@ def sweep(
     name: Name = None,
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
+    on: On = None,
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
@@ -103,7 +116,7 @@ def sweep(
 
         def train(study: api.Study) -> api.Results:
             with prints_aside():
-                return study.run(out, jobs, device, data, backend=backend)
+                return study.run(out, jobs, device, data, backend=backend, on=on)
 
         table = halve(table, rounds, train, lambda text: print(text, file=sys.stderr))
         plan = build_study(table)
@@ -112,7 +125,7 @@ def sweep(
             print(f"round {number}: {rung.points} × {rung.epochs} epochs", file=sys.stderr)
         # Which points the later rounds train is not known before the first has been.
         plan = planned_rung(table, 0, rounds[0], list(range(rounds[0].points)))
-    run_study(api.Study(plan), out, jobs, device, backend, data, dry_run, as_json)
+    run_study(api.Study(plan), out, jobs, device, backend, data, dry_run, as_json, on=on)
 
 
 def _within(table: Table, budget: Any, halving: Any, data: Path | None) -> Table:

@@ -31,6 +31,9 @@ MEMORY_SHARE = 0.25
 COPIES = 6
 """Copies of a row held at once: weights, gradient, two of optimizer state, two of temporaries."""
 
+ELSEWHERE_MEMORY = 16e9
+"""Taken for that of a GPU on another machine; a cohort that does not fit there is halved."""
+
 
 @dataclass(frozen=True)
 class Traits:
@@ -155,6 +158,8 @@ def available_cores() -> int:
 
 
 def _memory(device: torch.device) -> float:
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return ELSEWHERE_MEMORY
     if device.type == "cuda":
         return float(torch.cuda.get_device_properties(device).total_memory)
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:

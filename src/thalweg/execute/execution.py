@@ -12,7 +12,7 @@ from thalweg.errors import ThalwegError
 from thalweg.execute.agenda import Agenda, Fits
 from thalweg.execute.grouping import CohortPlan, plan_cohorts
 from thalweg.execute.options import Resources
-from thalweg.execute.pool import Pool, describe_end
+from thalweg.execute.pool import LocalPool, Pool
 from thalweg.execute.progress import Progress
 from thalweg.execute.same_data import check_same_data
 from thalweg.execute.train_cohort import claimed, train_cohort
@@ -78,7 +78,9 @@ def execute(
         check_same_data(task, store, resources.data)
     wanted = wanted_of(list(unique.values()), asked, resources.data)
     rounds = sorted({spec.round for spec in unique.values()})
-    with _Workers(store, resources, progress, wanted, len(rounds)) as workers:
+    with _Workers(
+        list(unique.values()), store, resources, progress, wanted, len(rounds)
+    ) as workers:
         for number in rounds:
             mates = {i: spec for i, spec in unique.items() if spec.round == number}
             _execute_round(mates, unique, store, workers, outcome)
@@ -142,10 +144,11 @@ def _follow(spec: RunSpec, store: Store, outcome: Outcome) -> bool:
 
 
 class _Workers:
-    """Trains cohorts: in this process while there is one at a time, else in worker processes, which
-    are started when first needed and stay for the rounds that follow.
+    """Trains cohorts: in this process while there is one at a time, else in worker processes, here
+    or on a cluster, which are started when first needed and stay for the rounds that follow.
 
     Args:
+        specs: All runs there are.
         store: Where the runs lie.
         resources: Where to compute.
         progress: The view.
@@ -158,12 +161,19 @@ class _Workers:
     """
 
     def __init__(
-        self, store: Store, resources: Resources, progress: Progress, wanted: Wanted, rounds: int
+        self,
+        specs: Sequence[RunSpec],
+        store: Store,
+        resources: Resources,
+        progress: Progress,
+        wanted: Wanted,
+        rounds: int,
     ) -> None:
         self.resources = resources
         self.progress = progress
         self.wanted = wanted
         self.given_up: dict[str, str] = {}
+        self._specs = specs
         self._store = store
         self._rounds = rounds
         self._pool: Pool | None = None
@@ -184,14 +194,22 @@ class _Workers:
         if not cohorts:
             return
         agenda = Agenda(cohorts, self.resources, self._fits)
-        if self.resources.jobs == 1 or (len(cohorts) == 1 and not self._suspect(cohorts[0])):
+        alone = self.resources.jobs == 1 or (len(cohorts) == 1 and not self._suspect(cohorts[0]))
+        if alone and self.resources.on is None:
             with use_threads(self.resources.threads):
                 self._train_here(agenda)
             return
         if self._pool is None:
             most = len(cohorts) if self._rounds == 1 else self.resources.jobs
-            self._pool = Pool(self.resources, self._store.root, most)
+            self._pool = self._start_pool(most)
         self._train_in_pool(self._pool, agenda)
+
+    def _start_pool(self, most: int) -> Pool:
+        if self.resources.on is None:
+            return LocalPool(self.resources, self._store.root, most)
+        from thalweg.execute.ray_pool import RayPool  # Ray need not be installed
+
+        return RayPool(self.resources, self._store, most, self._specs)
 
     def _suspect(self, cohort: CohortPlan) -> bool:
         """Return whether runs have been begun before and did not end: they may have ended their
@@ -234,7 +252,7 @@ class _Workers:
                 case "error":
                     raise ThalwegError(event["message"])
                 case "dead":
-                    self._bury(worker, event["status"], active.pop(worker, None), agenda)
+                    self._bury(worker, event["end"], active.pop(worker, None), agenda)
                 case "ready":
                     self._starts = 0
                     self._idle.add(worker)
@@ -249,9 +267,8 @@ class _Workers:
         agenda.too_large(cohort)
         self.progress.again(worker, cohort, "they do not fit into memory together")
 
-    def _bury(self, worker: int, status: int, cohort: CohortPlan | None, agenda: Agenda) -> None:
+    def _bury(self, worker: int, end: str, cohort: CohortPlan | None, agenda: Agenda) -> None:
         """Go on after a worker's death: its cohort comes again, unless that is of no use."""
-        end = describe_end(status)
         if cohort is not None:
             if agenda.died(cohort):
                 self.progress.again(worker, cohort, end)

@@ -1,4 +1,4 @@
-"""Worker processes on this machine, and the events they send."""
+"""Pools of workers, and the one of processes on this machine."""
 
 import json
 import os
@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
+from thalweg.cohort.planner import Plan
 from thalweg.execute.grouping import CohortPlan
 from thalweg.execute.options import Resources
 from thalweg.execute.wanted import Wanted
+from thalweg.spec import RunSpec
 
 Event = dict[str, Any]
 
@@ -28,8 +30,41 @@ main()
 a ``queue.py`` in the working directory must not take the place of Python's."""
 
 
-class Pool:
-    """As many workers as there are jobs; each is handed a cohort when it is idle.
+class Pool(Protocol):
+    """Workers, each of which is handed a cohort when it is idle.
+
+    Attributes:
+        events: What workers tell, each by its number: ``ready`` when it is there, ``epoch`` as it
+            trains, then ``end``, or ``too large`` for memory; ``error`` where all must stop; and
+            ``dead`` when it has died, with ``end``, a clause that says how.
+    """
+
+    events: "SimpleQueue[tuple[int, Event]]"
+
+    def submit(self, worker: int, cohort: CohortPlan, wanted: Wanted) -> None:
+        """Hand a cohort to an idle worker, with what its runs must leave."""
+
+    def replace(self, worker: int) -> None:
+        """Start another worker in the place of one that has died."""
+
+    def stop(self) -> None:
+        """End the workers, whatever they are at."""
+
+
+def job_line(specs: Sequence[RunSpec], plan: Plan, wanted: Wanted) -> str:
+    """Return what a worker process is told of a cohort."""
+    ids = [spec.id for spec in specs]
+    job = {
+        "specs": [spec.canonical() for spec in specs],
+        "ids": ids,
+        "plan": vars(plan),
+        "wanted": {i: wanted[i].as_json() for i in ids if i in wanted},
+    }
+    return json.dumps(job)
+
+
+class LocalPool:
+    """As many processes as there are jobs.
 
     Args:
         resources: Processes, threads and device.
@@ -43,25 +78,14 @@ class Pool:
         self._store = store
         self._workers = [self._start(index) for index in range(min(resources.jobs, cohorts))]
 
-    def __len__(self) -> int:
-        return len(self._workers)
-
     def submit(self, worker: int, cohort: CohortPlan, wanted: Wanted) -> None:
-        """Hand a cohort to an idle worker, with what its runs must leave."""
-        job = {
-            "specs": [spec.canonical() for spec in cohort.specs],
-            "plan": vars(cohort.plan),
-            "wanted": {i: wanted[i].as_json() for i in cohort.ids if i in wanted},
-        }
-        self._workers[worker].write(json.dumps(job) + "\n")
+        self._workers[worker].write(job_line(cohort.specs, cohort.plan, wanted) + "\n")
 
     def replace(self, worker: int) -> None:
-        """Start another process in the place of one that has died."""
         self._workers[worker].stop()
         self._workers[worker] = self._start(worker)
 
     def stop(self) -> None:
-        """End the workers, whatever they are at."""
         for worker in self._workers:
             worker.stop()
 
@@ -70,16 +94,16 @@ class Pool:
             return _Worker(index, self._resources, self._store, self.events)
 
 
-def describe_end(status: int) -> str:
+def describe_end(status: int, where: str = "") -> str:
     """Return how a worker's process has ended; a negative status is a signal's number."""
     if status >= 0:
-        return f"its process ended with exit status {status}"
+        return f"its process{where} ended with exit status {status}"
     try:
         name = f" ({signal.Signals(-status).name})"
     except ValueError:  # a real-time signal
         name = ""
     perhaps = ", perhaps for memory" if -status == signal.SIGKILL else ""
-    return f"its process was killed by signal {-status}{name}{perhaps}"
+    return f"its process{where} was killed by signal {-status}{name}{perhaps}"
 
 
 class _Worker:
@@ -149,7 +173,7 @@ class _Worker:
         """
         status = self._process.wait()
         self._forwarding.join(timeout=1)
-        self._events.put((self._index, {"event": "dead", "status": status}))
+        self._events.put((self._index, {"event": "dead", "end": describe_end(status)}))
 
     def _pass_on(self) -> None:
         """Print what the worker prints: above the progress view, and not into the midst of it."""
