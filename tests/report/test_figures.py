@@ -7,9 +7,9 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 from thalweg.report.charts import Heatmap, Line, Points, Shade
+from thalweg.report.confusion_charts import confusion_charts
 from thalweg.report.figures import (
     class_charts,
-    confusion_charts,
     final_chart,
     learning_curves,
     sections,
@@ -192,6 +192,25 @@ def test_a_class_without_examples_has_no_share(builder):
     (panel,) = panels(results)
     assert confusion_charts(results, panel)[0].layers[0].shares[3] == [None] * 5
     assert len(class_charts(results, panel)[0].layers[0].x) == 4
+
+
+def test_of_many_arms_the_confusion_matrices_are_small(builder):
+    study = builder()
+    for k in range(10):
+        study.run(f"arm-{k}", 0, {}, quality=0.5 + k / 100)
+    results = study.results()
+    (panel,) = panels(results)
+    charts = confusion_charts(results, panel)
+    assert [len(chart.facets) for chart in charts] == [8, 2]
+    assert charts[1].title == "Confusion matrices: digits, mlp, 2 of 2"
+    for k, pane in enumerate(pane for chart in charts for pane in chart.facets):
+        (heat,) = pane.layers
+        assert pane.title == f"arm-{k}" and not heat.texts
+        assert heat.shares[1][1] == pytest.approx(0.5 + k / 100)
+    assert [bool(pane.y.ticks) for pane in charts[1].facets] == [True, False]
+    assert [bool(pane.x.ticks) for pane in charts[0].facets] == [False] * 6 + [True] * 2
+    assert svg(static_figure(charts[0])).startswith(b"<?xml")
+    assert len(interactive_figure(charts[0]).data) == 8
 
 
 def test_class_accuracies(classification):

@@ -112,11 +112,18 @@ class Points:
 class Heatmap:
     """Shares in [0, 1] by row and column, with a line of text for each.
 
-    Cell (i, j) is centred at x = j, y = i; the axes' ticks name them.
+    Cell (i, j) is centred at x = j, y = i; the axes' ticks name them. ``numbers`` are written into
+    the cells of up to `MOST_CELL_TEXTS` rows.
     """
 
     shares: Sequence[Sequence[Number]]
     hover: Sequence[Sequence[str]]
+    numbers: bool = True
+
+    @property
+    def texts(self) -> bool:
+        """Whether the cells carry their numbers."""
+        return self.numbers and len(self.shares) <= MOST_CELL_TEXTS
 
 
 @dataclass(frozen=True)
@@ -296,7 +303,11 @@ class Chart:
     @property
     def covered(self) -> bool:
         """Whether a layer fills the whole panel, so that no grid would show."""
-        return any(isinstance(layer, Heatmap | Contour | Picture | Links) for layer in self.layers)
+        return any(
+            isinstance(layer, Heatmap | Contour | Picture | Links)
+            for pane in self.panes
+            for layer in pane.layers
+        )
 
     @property
     def reliefs(self) -> list[Relief]:

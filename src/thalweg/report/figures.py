@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import polars as pl
 
 from thalweg.report.against_axis import LEAD as AXIS_LEAD
@@ -16,7 +15,6 @@ from thalweg.report.associations import association_tables
 from thalweg.report.charts import (
     Axis,
     Chart,
-    Heatmap,
     Layer,
     Line,
     Number,
@@ -29,7 +27,8 @@ from thalweg.report.charts import (
     name_ticks,
     padded,
 )
-from thalweg.report.classes import ArmClasses, arm_classes
+from thalweg.report.classes import arm_classes
+from thalweg.report.confusion_charts import confusion_charts
 from thalweg.report.dense_and_tickets import dense_and_tickets, dense_and_tickets_tables
 from thalweg.report.dynamics import LEAD as DYNAMICS_LEAD
 from thalweg.report.dynamics import dynamics_charts, dynamics_tables
@@ -42,7 +41,6 @@ from thalweg.report.formats import (
     metric_name,
     metric_value,
     number,
-    percent,
 )
 from thalweg.report.measurements import LEAD as MEASURED_LEAD
 from thalweg.report.measurements import measured_charts, measured_tables
@@ -273,11 +271,6 @@ def class_charts(results: StudyResults, panel: Panel) -> list[Chart]:
     ]
 
 
-def confusion_charts(results: StudyResults, panel: Panel) -> list[Chart]:
-    """Return one confusion matrix an arm."""
-    return [_confusion_chart(panel, member) for member in arm_classes(results, panel)]
-
-
 def _learning_curve(results: StudyResults, arm: Arm, metric: str) -> Line | None:
     """Mean and t band over the seeds at each epoch, where every seed has a finite figure."""
     if arm.selected is None:
@@ -463,46 +456,6 @@ def _optimum(member: Sensitivity, metric: str) -> Points | None:
             f"({metric_value(metric, best.mean)}){within}"
         ],
         x_interval=[bounds],
-    )
-
-
-def _confusion_chart(panel: Panel, member: ArmClasses) -> Chart:
-    totals = member.counts.sum(axis=1, keepdims=True)
-    shares = np.divide(
-        member.counts, totals, out=np.full(member.counts.shape, np.nan), where=totals > 0
-    )
-    wrong = member.counts.copy()
-    np.fill_diagonal(wrong, 0)
-    true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
-    worst = (
-        f"Most frequent confusion: {member.names[true]} taken for {member.names[predicted]}, "
-        f"{percent(float(shares[true, predicted]))} % of the class."
-        if wrong.any()
-        else "No example was confused."
-    )
-    known = [[None if math.isnan(v) else v for v in row] for row in shares.tolist()]
-    hover = [
-        [
-            f"true {true}, predicted {predicted}: {count:,} examples"
-            + ("" if share is None else f", {percent(share)} % of the row")
-            for predicted, count, share in zip(member.names, counts, own, strict=True)
-        ]
-        for true, counts, own in zip(member.names, member.counts.tolist(), known, strict=True)
-    ]
-    names = [clipped(name, 14) for name in member.names]
-    ticks = name_ticks(names)
-    first, last = -0.5, len(names) - 0.5
-    point = member.arm.selected
-    label = f" ({clipped(point.label)})" if point and point.label else ""
-    return Chart(
-        name=slug("confusion", panel.task, panel.model, member.arm.name),
-        title=f"Confusion matrix of {member.arm.name}{label}: {panel.title}",
-        description=f"Confusion matrix of {member.arm.name} on {panel.title}. {worst}",
-        caption=worst,
-        x=Axis("Predicted class", limits=(first, last), ticks=ticks),
-        y=Axis("True class", limits=(last, first), ticks=ticks),
-        layers=(Heatmap(known, hover),),
-        height=120 + 30 * min(max(len(names), 5), 20),
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import plotly.graph_objects as go
 
 from thalweg.report.charts import (
-    MOST_CELL_TEXTS,
     Axis,
     Chart,
     Contour,
@@ -242,7 +241,6 @@ def _errors(
 
 
 def _heatmap(heat: Heatmap) -> go.Heatmap:
-    small = len(heat.shares) <= MOST_CELL_TEXTS
     return go.Heatmap(
         z=[list(shares) for shares in heat.shares],
         zmin=0,
@@ -251,8 +249,8 @@ def _heatmap(heat: Heatmap) -> go.Heatmap:
         showscale=False,
         xgap=1,
         ygap=1,
-        text=[[cell_text(share) if small else "" for share in row] for row in heat.shares],
-        texttemplate="%{text}" if small else None,
+        text=[[cell_text(share) if heat.texts else "" for share in row] for row in heat.shares],
+        texttemplate="%{text}" if heat.texts else None,
         textfont={"size": 11},
         customdata=[[html.escape(text, quote=False) for text in row] for row in heat.hover],
         hovertemplate="%{customdata}<extra></extra>",

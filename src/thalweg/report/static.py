@@ -17,7 +17,6 @@ from matplotlib.ticker import NullLocator
 
 from thalweg.report.charts import (
     FACET_COLUMNS,
-    MOST_CELL_TEXTS,
     Axis,
     Chart,
     Contour,
@@ -47,6 +46,7 @@ from thalweg.report.palette import (
 )
 from thalweg.report.paper import (
     CHARACTERS,
+    COLUMN,
     MOST_BELOW,
     SMALL,
     TEXT,
@@ -213,8 +213,9 @@ def _draw_axes(axes: Axes, chart: Chart, pane: Facet, width: float) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if not chart.covered:
         axes.grid(color=RULE, linewidth=0.5)
-    _set_axis(axes, "x", pane.x, width)
-    _set_axis(axes, "y", pane.y, width)
+    room = width if len(chart.panes) == 1 else COLUMN
+    _set_axis(axes, "x", pane.x, room)
+    _set_axis(axes, "y", pane.y, room)
     if chart.bare:
         axes.set_aspect("equal")
         axes.set_axis_off()
@@ -289,6 +290,6 @@ def _draw_heatmap(axes: Axes, heat: Heatmap) -> None:
     )
     shares = np.array([_numbers(list(row)) for row in heat.shares])
     axes.imshow(shares, cmap=scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-    if len(heat.shares) <= MOST_CELL_TEXTS:
+    if heat.texts:
         for (i, j), share in np.ndenumerate(shares):
             axes.text(j, i, cell_text(float(share)), ha="center", va="center")
