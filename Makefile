@@ -62,6 +62,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.instruments
 	$(BIN)/python -m benchmarks.landscape
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.on_ray
 	$(BIN)/python -m benchmarks.rules
 	$(BIN)/python -m benchmarks.scaling
 

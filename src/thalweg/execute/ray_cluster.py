@@ -113,10 +113,20 @@ def _unreachable(address: str) -> str:
     match = _ADDRESS.fullmatch(address)
     if match is None:  # "auto", say
         return ""
+    host, port = match[2], int(match[3])
     try:
-        socket.create_connection((match[2].strip("[]"), int(match[3])), REACH_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        return getattr(error, "strerror", None) or str(error)
+        socket.create_connection((host.strip("[]"), port), REACH_SECONDS).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    if "RAY_USE_TLS" in os.environ:
+        return ""
+    import grpc  # a dependency of Ray's client
+
+    with grpc.insecure_channel(f"{host}:{port}") as channel:
+        try:
+            grpc.channel_ready_future(channel).result(REACH_SECONDS)
+        except grpc.FutureTimeoutError:
+            return "what answers is no Ray"
     return ""
 
 
