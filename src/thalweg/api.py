@@ -17,6 +17,7 @@ from thalweg.execute.measuring import check_requests, measure_runs
 from thalweg.measure.requests import Request
 from thalweg.store import Store, StudyResults
 from thalweg.store.assemble import read_results
+from thalweg.store.place import local_folder, settle
 from thalweg.study import StudyPlan, recipes, record_study, rounds
 from thalweg.study import load_study as load_plan
 from thalweg.study.comparison.arms import known_metric
@@ -221,7 +222,9 @@ class Results:
         if to is not None:
             return Report(write_markdown(results, Path(to), self._audit(results)))
         folder = self.store.study_folder(self.study)
-        return Report(write_report(results, folder, self._audit(results)))
+        path = write_report(results, folder, self._audit(results))
+        settle(self.store.root)
+        return Report(path)
 
     def _audit(self, results: StudyResults) -> "list[Finding] | None":
         """Return what an audit finds; None where there is nothing to be audited yet, or not any
@@ -272,7 +275,8 @@ class Study:
         results choose too.
 
         Args:
-            out: Results folder; a run that is complete there is never trained again.
+            out: Results folder, or a URL such as ``s3://bucket/prefix``; a run that is complete
+                there is never trained again.
             jobs: Processes; by default one a core.
             device: "auto", "cpu" or "cuda".
             data: Folder searched first for downloadable data sets.
@@ -290,7 +294,7 @@ class Study:
         plan_cohorts(self.plan.specs, None, resources)
         check_requests(self.plan.specs, _asked(self.plan), resources.data)
         check_final(self.plan)
-        store = Store(Path(out), create=True)
+        store = Store(local_folder(out), create=True)
         failed: dict[str, str] = {}
         with progress or Progress() as view:
             plan = self.plan
@@ -302,6 +306,7 @@ class Study:
                 measure_runs(plan.specs, _asked(plan, "all"), store, resources.data, view)
             if _asked(plan, "selected"):
                 self._measure_selected(plan, store, resources, view)
+        settle(store.root)
         results = Results(self.plan.name, store, failed)
         if failed or plan.protocol.final_seeds is None:
             return results
@@ -347,7 +352,7 @@ class Study:
         how = (out, jobs, device, data, progress, backend, on)
         check_points(self.plan)
         counts = planned_looks(self.plan, max_seeds)
-        check_rule(self.plan, Path(out), max_seeds, metric)
+        check_rule(self.plan, local_folder(out), max_seeds, metric)
         begun = self.run(*how)
         if begun.failed or (begun.final and begun.final.failed):
             return begun

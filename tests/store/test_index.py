@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from thalweg.store import Store, StudyResults, assemble, index
+from thalweg.store import Store, StudyResults, assemble, index, state
 from thalweg.store.assemble import read_results
 from thalweg.store.files import DamageWarning
 from thalweg.store.query import query
@@ -22,7 +22,7 @@ TICK = 0.02
 @pytest.fixture
 def store(pruned_by_rounds: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store of which everything has been entered."""
-    monkeypatch.setattr(index, "SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(state, "SETTLED_SECONDS", 0.0)
     copy = Store(shutil.copytree(pruned_by_rounds.root, tmp_path / "out"))
     shutil.rmtree(copy.root / "index", ignore_errors=True)
     time.sleep(TICK)
@@ -127,6 +127,6 @@ def test_what_has_just_changed_is_not_entered(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(store.root / "index")
-    monkeypatch.setattr(index, "SETTLED_SECONDS", 3600.0)
+    monkeypatch.setattr(state, "SETTLED_SECONDS", 3600.0)
     ask(store)
     assert not (store.root / "index").exists()

@@ -27,6 +27,7 @@ from thalweg.cli import (
 from thalweg.errors import ThalwegError
 from thalweg.registry import trusting
 from thalweg.store.files import DamageWarning
+from thalweg.store.place import settling_at_end
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -77,11 +78,30 @@ def main() -> None:
     with warnings.catch_warnings(), trusting(False):
         warnings.simplefilter("default", DamageWarning)  # each once
         warnings.showwarning = _show_warning
+        status = 0
         try:
-            app(prog_name="thalweg")
+            with settling_at_end():
+                status = _run()
         except ThalwegError as error:
-            print(f"thalweg: {error}", file=sys.stderr)
-            sys.exit(error.exit_status)
+            told = _tell(error)
+            status = status or told
+        if status:
+            sys.exit(status)
+
+
+def _run() -> int:
+    try:
+        app(prog_name="thalweg")
+    except ThalwegError as error:
+        return _tell(error)
+    except SystemExit as end:  # as every command does
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _tell(error: ThalwegError) -> int:
+    print(f"thalweg: {error}", file=sys.stderr)
+    return error.exit_status
 
 
 def _show_warning(

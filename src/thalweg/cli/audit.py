@@ -12,23 +12,34 @@ from thalweg.cli.output import print_json, prints_aside
 from thalweg.cli.parameters import Data, Json, Trust, value
 from thalweg.errors import InputError
 from thalweg.store import Store
+from thalweg.store.place import local_folder
 from thalweg.study import load_study
 from thalweg.study.source import recipes
 
 WIDTH = 96
 
 
+def _folder(out: str | None) -> Path | None:
+    return None if out is None else local_folder(out)
+
+
 def audit(
     what: Annotated[
         str,
         typer.Argument(
-            help="A study file or recipe, a results folder, a study's folder in it, or any folder "
-            "of checkpoints, masks, CSVs and scripts."
+            help="A study file or recipe, a results folder or its URL, a study's folder in it, or "
+            "any folder of checkpoints, masks, CSVs and scripts."
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Results folder: audit the results of the study named."),
+        typer.Option(
+            *("--out",),
+            parser=str,
+            callback=_folder,
+            metavar="FOLDER|URL",
+            help="Results folder or URL: audit the results of the study named.",
+        ),
     ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", help="Of a study that is audited before it is run.")
@@ -67,7 +78,7 @@ def _findings(
     what: str, out: Path | None, preset: str | None, rerun: int, data: Path | None
 ) -> dict[str, list[Finding]]:
     """Return the findings by what they are about."""
-    path = Path(what)
+    path = local_folder(what)
     store: Store | None = None
     names: list[str] = []
     if out is not None:

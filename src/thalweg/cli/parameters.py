@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from thalweg.registry import trust_from_here_on
+from thalweg.store.place import local_folder
 
 
 def value(text: str) -> Any:
@@ -25,7 +26,16 @@ def value(text: str) -> Any:
 
 
 Out = Annotated[
-    Path, typer.Option("--out", envvar="THALWEG_OUT", help="Results folder.", show_default=True)
+    Path,
+    typer.Option(
+        *("--out",),
+        envvar="THALWEG_OUT",
+        parser=str,  # a Path would make s3:/ of s3://
+        callback=local_folder,
+        metavar="FOLDER|URL",
+        help="Results folder, or a URL such as s3://bucket/prefix.",
+        show_default=True,
+    ),
 ]
 Data = Annotated[
     Path | None,

@@ -10,6 +10,7 @@ from thalweg import api
 from thalweg.cli.output import print_json
 from thalweg.cli.parameters import Json, Out
 from thalweg.store import Store
+from thalweg.store.place import mirror_of
 from thalweg.store.verify import Fault, set_aside
 from thalweg.store.verify import verify as check
 
@@ -34,6 +35,8 @@ def verify(
     moved: dict[Fault, Path | None] = dict.fromkeys(found.faults)
     if repair:
         moved |= set_aside(store, found.faults)
+    mirror = mirror_of(out)
+    there = mirror.check(repair) if mirror else {}
     if as_json:
         print_json(
             {
@@ -43,13 +46,16 @@ def verify(
                 "files": found.files,
                 "damaged": [{**asdict(fault), "moved_to": to} for fault, to in moved.items()],
             }
+            | ({"url": mirror.url, "damaged_there": there} if mirror else {})
         )
     else:
-        for fault, to in moved.items():
-            print(f"{fault.path}: {fault.fault}{_fate(to, repair)}")
+        for damaged, to in moved.items():
+            print(f"{damaged.path}: {damaged.fault}{_fate(to, repair)}")
+        for name, fault in there.items():
+            print(f"{name}: {fault}{'; removed' if repair else ''}")
         counts = f"{found.runs} runs, {found.studies} studies, {found.files} files"
         print(f"{counts}: {len(moved) or 'none'} damaged")
-    if None in moved.values():
+    if None in moved.values() or (there and not repair):
         raise typer.Exit(1)
 
 

@@ -7,14 +7,12 @@ the system sets the time of change whenever a file is written. Anything else is 
 if there were no index, which may be deleted at any time.
 """
 
-import os
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -23,17 +21,13 @@ from thalweg.errors import ThalwegError
 from thalweg.store.files import DamagedError, write_whole
 from thalweg.store.parquet import read_parquet
 from thalweg.store.run_directory import COMPLETE, FILES, RunDirectory
+from thalweg.store.state import FileState, file_state
 from thalweg.store.store import Store
 
 Row = dict[str, Any]
 
 FORMAT = 1
 """Version of the index; one of another version is not read."""
-
-SETTLED_SECONDS = 2.0
-"""A file that changed less long ago is not entered: times advance in steps, and a further change
-might leave it with the same ones.
-"""
 
 RECORDS = ("spec.json", "status.json")
 """Files of every run."""
@@ -101,7 +95,7 @@ def describe_all(
         if before is not None and before.holds(folder, wanted):
             good.append(run_id)
             continue
-        now = {name: _state(folder + name) for name in (*RECORDS, *wanted)}
+        now = {name: file_state(folder + name) for name in (*RECORDS, *wanted)}
         found = describe(store.run(run_id))
         fresh.append({key: found.get(key) for key in schema})
         if found["status"] in COMPLETE and FILES in found:
@@ -136,7 +130,7 @@ def stack(store: Store, ids: Sequence[str], name: str, schema: Mapping[str, Any]
     origins: list[tuple[str, str, bool]] = []
     for run_id in ids:
         path = f"{_folder(store, run_id)}{name}.parquet"
-        state = _state(path)
+        state = file_state(path)
         if state is None:
             continue
         if known.get(run_id) == state.text:
@@ -182,29 +176,6 @@ def _columns(
     return pl.concat(frames)
 
 
-class _State(NamedTuple):
-    """The state of a file: it has not been written since, as long as the text is the same.
-
-    Attributes:
-        text: Size, inode and times of change.
-        settled: Whether the last change is so long ago that another one would show.
-    """
-
-    text: str
-    settled: bool
-
-
-def _state(path: str) -> _State | None:
-    """Return the state of a file; None where there is none."""
-    try:
-        found = os.stat(path)  # noqa: PTH116  (of tens of thousands of files)
-    except OSError:
-        return None
-    text = f"{found.st_size}.{found.st_ino}.{found.st_mtime_ns}.{found.st_ctime_ns}"
-    age = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns)
-    return _State(text, age > SETTLED_SECONDS * 1e9)
-
-
 class _Seen:
     """The files of a complete run as they were when they were checked.
 
@@ -219,7 +190,7 @@ class _Seen:
 
     @classmethod
     def of(
-        cls, files: Collection[str], now: Mapping[str, _State | None], before: "_Seen | None"
+        cls, files: Collection[str], now: Mapping[str, FileState | None], before: "_Seen | None"
     ) -> "_Seen | None":
         """Return what was seen of a run that was checked just now; None where a file is not settled
         or of a kind unknown here.
@@ -246,7 +217,7 @@ class _Seen:
         """
         for name in (*RECORDS, *names):
             if name in RECORDS or f"{name}," in self._files:
-                before, now = self._states[name], _state(folder + name)
+                before, now = self._states[name], file_state(folder + name)
                 if before is None or now is None or before != now.text:
                     return False
         return True

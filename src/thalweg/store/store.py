@@ -7,6 +7,7 @@ from typing import Any
 
 from thalweg.errors import InputError, ThalwegError
 from thalweg.store.files import DamagedError, read_json, warn_damaged, write_json
+from thalweg.store.place import local_folder, mirror_of
 from thalweg.store.run_directory import RunDirectory
 
 FORMAT = 1
@@ -17,7 +18,7 @@ class Store:
     """A directory of results, ``OUT`` in the documentation.
 
     Args:
-        root: The directory.
+        root: The directory, or a URL that one mirrors (`thalweg.store.place`).
         create: Make it where it does not exist.
 
     Raises:
@@ -26,13 +27,15 @@ class Store:
         DamagedError: With ``create``, its marker is damaged; otherwise that is a warning.
     """
 
-    def __init__(self, root: Path, create: bool = False) -> None:
-        self.root = root
+    def __init__(self, root: Path | str, create: bool = False) -> None:
+        root = self.root = local_folder(root)
         marker = root / "store.json"
         if create:
             self._make_writable(marker)
         if not marker.exists():
-            raise InputError(f"{root}: is no results folder (it has no store.json)")
+            mirror = mirror_of(root)
+            shown = mirror.url if mirror else root
+            raise InputError(f"{shown}: is no results folder (it has no store.json)")
         try:
             content = read_json(marker)
         except DamagedError as error:
