@@ -12,6 +12,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ TOGETHER = 2**26
 
 PUSH_SECONDS = 5.0
 """Between two looks for what has been completed."""
+
+WRITERS = 8
+"""Files of the mirror that are written at a time."""
 
 WAIT_SECONDS = 120.0
 """How long the end of a command waits for another one that writes to the same place."""
@@ -219,8 +223,10 @@ class Mirror:
         """
         content = self._cat(names)
         content |= self._cat(_faults(content))
-        for name in sorted(names, key=lambda name: name.endswith(STATUS)):
-            write_whole(self.root / name, content[name])
+        statuses = [name for name in names if name.endswith(STATUS)]
+        with ThreadPoolExecutor(WRITERS) as pool:  # waits for the disk overlap
+            for part in (content.keys() - statuses, statuses):
+                list(pool.map(lambda name: write_whole(self.root / name, content[name]), part))
 
     def _cat(self, names: Collection[str]) -> dict[str, bytes]:
         if len(names) < 2:  # of one the file system returns no table
@@ -235,8 +241,11 @@ class Mirror:
             self._there |= {name: (len(data), "") for name, data in content.items()}
 
     def _watch(self) -> None:
-        while not self._closing.wait(PUSH_SECONDS):
+        pause = PUSH_SECONDS
+        while not self._closing.wait(pause):
+            began = time.monotonic()
             self._push()
+            pause = max(PUSH_SECONDS, 20 * (time.monotonic() - began))
 
     def _push(self) -> bool:
         """Put there what is complete here; return whether all is there. Why it is not is noted."""
