@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import subprocess
@@ -364,13 +365,13 @@ def test_files_that_are_not_what_was_asked_for_are_refused(
 
 
 @contextmanager
-def two_hosts(hidden: Sequence[Path]) -> Iterator[tuple[str, str]]:
+def two_hosts(hidden: Sequence[Path], secret: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Start a cluster of two network namespaces, the second of which sees empty folders in the
-    place of some; yield the first namespace and the address for clients.
+    place of some; yield the first namespace and the address for drivers, who need the same secret.
     """
     names = [f"thalweg{os.getpid()}{letter}" for letter in "ab"]
     started: list[subprocess.Popen[bytes]] = []
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", **secret}
     environment.pop("THALWEG_DATA", None)
 
     def ip(*arguments: str) -> None:
@@ -410,12 +411,12 @@ def two_hosts(hidden: Sequence[Path]) -> Iterator[tuple[str, str]]:
             ip("-n", name, "addr", "add", f"10.77.0.{index + 1}/24", "dev", f"tw{index}")
             ip("-n", name, "link", "set", f"tw{index}", "up")
             ip("-n", name, "link", "set", "lo", "up")
-        head = ["--head", "--port=6379", "--ray-client-server-port=10001", "--num-cpus=0"]
+        head = ["--head", "--port=6379", "--num-cpus=0"]
         start(names[0], *head, "--node-ip-address=10.77.0.1", "--include-dashboard=false")
         time.sleep(10)
         start(names[1], "--address=10.77.0.1:6379", "--node-ip-address=10.77.0.2", "--num-cpus=2")
         time.sleep(10)
-        yield names[0], "ray://10.77.0.1:10001"
+        yield names[0], "10.77.0.1:6379"
     finally:
         for process in started:
             family = psutil.Process(process.pid).children(recursive=True)
@@ -448,9 +449,11 @@ def test_a_node_that_has_nothing_is_sent_all_it_needs(
     expected = finals(run_here(study, tmp_path / "here", 1).store)
     out = tmp_path / "out"
     data = Path(os.environ["THALWEG_DATA"])
-    with two_hosts([tmp_path, Path(__file__).parent, data]) as (host, address):
+    # Nodes that are started by hand know each other by a token, which is made up here.
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with two_hosts([tmp_path, Path(__file__).parent, data], secret) as (host, address):
         driver = [sys.executable, "-c", DRIVER, str(study), str(out), address]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), **secret}
         subprocess.run(["ip", "netns", "exec", host, *driver], check=True, env=environment)
     assert len(expected) == 8
     assert finals(Store(out)) == expected
