@@ -229,6 +229,7 @@ def test_a_process_that_is_killed_costs_a_retry(
     assert len(told) == 2
 
 
+@pytest.mark.slow
 def test_a_study_whose_driver_is_killed_goes_on(
     tmp_path: Path,
     write_study: Callable[..., Path],
