@@ -12,7 +12,7 @@ SANITIZED = build/sanitized
 # From z to a: the longest are not the last, with which a core would be alone.
 QUICK = $(basename $(notdir $(shell grep -l '^\[presets.quick\]' src/thalweg/recipes/*.toml | sort -r)))
 
-.PHONY: demo test test-slow test-tutorials studies-quick check sanitize bench clean
+.PHONY: demo test test-slow test-tutorials studies-quick check fuzz sanitize bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
@@ -38,6 +38,15 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/security/dependencies.py
+
+# Readers of strangers' files under coverage-guided fuzzing, ten minutes in all by default.
+FUZZ_SECONDS ?= 150
+fuzz: $(VENV)/.installed-dev
+	for target in idx study tensors table; do \
+	  echo "== $$target" && OMP_NUM_THREADS=1 nice -n 10 $(BIN)/python tests/fuzz/fuzz.py $$target $(FUZZ_SECONDS) \
+	    || exit 1; \
+	done
 
 # The tests of the kernels on a library that stops at the first memory error or undefined behaviour,
 # without those that take the same paths again on more samples or in another width.

@@ -125,7 +125,7 @@ def test_run_prints_one_json_object_whatever_a_user_s_code_prints_or_raises(
 ) -> None:
     for name in ("queue", "select", "numpy"):  # must not stand in for Python's and others' own
         (study.parent / f"{name}.py").write_text("raise SystemExit('the wrong one')")
-    done = script("run", "study.toml", "--json", "--jobs", jobs, cwd=study.parent)
+    done = script("run", "study.toml", "--trust", "--json", "--jobs", jobs, cwd=study.parent)
     assert done.returncode == 1
     found = json.loads(done.stdout)
     assert {run["arm"]: run["status"] for run in found["runs"]} == {

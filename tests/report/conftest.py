@@ -280,10 +280,10 @@ def all_diverged() -> StudyResults:
 
 
 HOSTILE: Sequence[str] = (
-    "</script><script>window.hacked = 1</script>",
-    "<img src=x onerror='window.hacked = 1'>",
-    "_$a^{b}$ & \"quoted\" 'names' <b>bold</b>",
-    "../../etc: 日本語 \\ %{x} {{ 7 * 7 }}",
+    "</script></style>--><script>window.hacked = 1</script>",
+    "\"><img src=x onerror='window.hacked = 1'>",
+    "_$a^{b}$ & \"quoted\" 'names' <b>bold</b> ${window.hacked = 1}",
+    "../../etc: 日本語 \\ %{x} {{ 7 * 7 }} <a href='javascript:hacked = 1'>a</a> [b](javascript:c)",
 )
 
 

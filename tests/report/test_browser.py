@@ -9,6 +9,8 @@ from importlib.resources import files
 
 import pytest
 
+from thalweg.audit import Finding
+from thalweg.report.page import script_hash
 from thalweg.report.write import write_report
 
 CHROMIUM = (
@@ -42,6 +44,8 @@ TELL = """<script>
   parent.postMessage({
     faults,
     hacked: window.hacked === undefined ? null : window.hacked,
+    live: document.querySelectorAll(
+      "a[href^='javascript' i], a[*|href^='javascript' i], [onerror], [onload], [onclick]").length,
     charts: charts.length,
     drawn: charts.filter((chart) => chart.querySelector("svg.main-svg")).length,
     described: charts.filter((chart) => chart.querySelector("svg[role=img]")
@@ -86,6 +90,7 @@ def test_page_is_drawn_without_fault_and_fits(study, charts, request, tmp_path, 
     page = written(request.getfixturevalue(study), tmp_path, monkeypatch)
     for found in probes(page, tmp_path):
         assert found["faults"] == [] and found["requests"] == [] and found["hacked"] is None
+        assert found["live"] == 0
         assert found["charts"] == found["drawn"] == found["described"] == charts
         assert found["wide"] == 0
         assert found["scroll"] <= found["inner"]
@@ -99,7 +104,7 @@ def test_axe_finds_no_serious_fault(study, dark, request, tmp_path, monkeypatch)
     axe = (files("axe_core_python") / "axe.min.js").read_text()
     page = written(request.getfixturevalue(study), tmp_path, monkeypatch)
     page = page.replace("</body>", f"<script>{axe}</script></body>", 1)
-    for found in probes(page, tmp_path, dark):
+    for found in probes(page, tmp_path, dark, [axe]):
         assert found["dark"] == dark
         assert found["faults"] == [] and found["requests"] == []
         assert found["scroll"] <= found["inner"]
@@ -107,14 +112,33 @@ def test_axe_finds_no_serious_fault(study, dark, request, tmp_path, monkeypatch)
         assert found["violations"] == []
 
 
+def test_a_script_that_came_into_the_page_would_not_run(all_diverged, tmp_path, monkeypatch):
+    """The second line of defence: the page names its scripts, and a browser runs no other."""
+    page = written(all_diverged, tmp_path, monkeypatch)
+    slipped_in = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
+    start = page.index("<body")
+    page = page[:start] + page[start:].replace(">", ">" + slipped_in, 1)
+    for found in probes(page, tmp_path):
+        assert found["hacked"] is None
+        assert "inline" in found["faults"]
+
+
 def written(results, folder, monkeypatch):
     """The page of a study; the files of its figures are not looked at, and take long to make."""
     monkeypatch.setattr("thalweg.report.write.write_figures", lambda charts, folder: None)
-    return write_report(results, folder).read_text()
+    audit = [Finding("check", "note", *([results.title] * 5))]
+    return write_report(results, folder, audit).read_text()
 
 
-def probes(page, folder, dark=False):
-    """What a page tells of itself in a frame of each width."""
+def bare(script):
+    """What an element holds."""
+    return script.removeprefix("<script>").removesuffix("</script>")
+
+
+def probes(page, folder, dark=False, extra=()):
+    """What a page tells of itself in a frame of each width; ``extra`` may run in it as well."""
+    for script in (TELL, *extra):
+        page = page.replace("script-src ", f"script-src {script_hash(bare(script))} ", 1)
     page = page.replace("<head>", "<head>" + WATCH, 1)
     end = page.rindex("</body>")
     (folder / "page.html").write_text(page[:end] + TELL + page[end:])

@@ -270,7 +270,7 @@ def test_static_files_are_reproducible(classification):
 def test_foreign_names_are_plain_text_in_both_renderers(hostile):
     chart = learning_curves(hostile, panels(hostile)[0])[0]
     names = [t.name for t in interactive_figure(chart).data if t.name]
-    assert names[0].startswith("&lt;img") and all("<" not in name for name in names)
+    assert names[0].startswith('"&gt;&lt;img') and all("<" not in name for name in names)
     legend = static_figure(chart).legends[0]
     texts = [text.get_text() for text in legend.get_texts()]
     assert texts[1].strip().startswith("_$a^{b}$")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt
@@ -16,6 +17,7 @@ from thalweg.report import markdown
 from thalweg.report.figures import sections
 from thalweg.report.markdown import FILE, write_markdown
 from thalweg.report.spent import spent
+from thalweg.report.static import static_figure, svg
 from thalweg.report.tables import tables
 from thalweg.report.without_paths import without_paths
 from thalweg.study.panels import panels
@@ -240,3 +242,19 @@ def test_earlier_rounds_of_pruning_count_once(builder):
     )
     unfinished = replace(made.results(), runs=made.results().runs.clear())
     assert spent(replace(unfinished, rounds=unfinished.rounds.clear())) == ""
+
+
+def test_foreign_strings_stay_text_in_markdown_and_pictures(hostile, tmp_path):
+    foreign = hostile.provenance["warnings"]
+    audit = [Finding("check", "note", *([text] * 5)) for text in foreign]
+    write_markdown(hostile, tmp_path, audit)
+    shown = Shown((tmp_path / FILE).read_text())
+    assert "hacked" in shown.text
+    assert not {"script", "style", "b"} & {*shown.tags}
+    assert not any("javascript" in link or link == "x" for link in shown.links)
+    charts = [chart for section in sections(hostile, panels(hostile)) for chart in section.charts]
+    assert len(charts) > 5
+    for chart in charts[::3]:
+        for element in ElementTree.fromstring(svg(static_figure(chart))).iter():
+            assert not element.tag.endswith(("script", "foreignObject", "}a"))
+            assert not any(name.startswith("on") for name in element.attrib)

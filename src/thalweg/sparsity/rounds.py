@@ -93,7 +93,7 @@ class RoundsOptions(ParameterOptions):
     """
 
     target: float | None = Field(default=None, gt=0, lt=1, exclude=True)
-    rounds: int = Field(default=1, ge=1, exclude=True)
+    rounds: int = Field(default=1, ge=1, le=1000, exclude=True)
     schedule: Literal["geometric", "linear"] = Field(default="geometric", exclude=True)
     keep: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[])
     criterion: CriterionName = "magnitude"

@@ -123,7 +123,7 @@ def read_json(path: Path) -> Any:
     content = read_bytes(path)
     try:
         value = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedError(path, str(error)) from error
     if isinstance(value, dict):
         value.pop(_SEAL, None)

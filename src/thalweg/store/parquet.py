@@ -12,6 +12,9 @@ from thalweg.cohort.seal import OPEN, seal
 from thalweg.store.files import DamagedError, read_bytes
 from thalweg.validation import brief
 
+MOST = 10_000_000
+"""Rows beyond which a file is not believed: a few bytes of Parquet may stand for any number."""
+
 
 def parquet(rows: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> bytes:
     """Return rows as a Parquet file with the columns of ``schema``, even where there is no row;
@@ -31,6 +34,9 @@ def read_parquet(path: Path) -> pl.DataFrame:
     """
     content = read_bytes(path)
     try:
-        return pl.read_parquet(content)
+        frame = pl.read_parquet(content, n_rows=MOST + 1)
     except (PolarsError, PanicException) as error:  # damage makes the reader of Polars panic, too
         raise DamagedError(path, brief(error)) from error
+    if len(frame) > MOST:
+        raise DamagedError(path, f"it has more than {MOST:,} rows")
+    return frame

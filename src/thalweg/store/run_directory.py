@@ -26,6 +26,7 @@ from thalweg.store.files import (
     write_json,
     write_whole,
 )
+from thalweg.store.names import check_no_link, inside
 from thalweg.store.parquet import parquet
 from thalweg.store.results import CONFUSION, METRICS
 from thalweg.store.tensors import read_tensors, tensor_bytes
@@ -71,6 +72,7 @@ class RunDirectory:
             ThalwegError: The folder of locks cannot be written.
         """
         try:
+            check_no_link(self._lock_path)
             self._lock_path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._lock_path)
             lock.acquire(timeout=0)
@@ -200,7 +202,7 @@ class RunDirectory:
             checks: list[Callable[[], object]] = [partial(check_all, self.path, status)]
         else:
             checks = [
-                partial(read_bytes, self.path / name, digest)
+                partial(read_bytes, inside(self.path, name), digest)
                 for name, digest in status[FILES].items()
                 if names is None or name in names
             ]
@@ -245,7 +247,8 @@ class RunDirectory:
 
     def figures_path(self, file: str) -> Path:
         """Return where what a probe has measured lies."""
-        return self.path / "probes" / file
+        check_no_link(self.path / "probes")
+        return inside(self.path / "probes", file)
 
     def save_figures(self, file: str, figures: Mapping[str, Any]) -> None:
         """Keep what a probe has measured of the complete run, under a name that says of what kind

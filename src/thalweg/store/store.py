@@ -7,11 +7,17 @@ from typing import Any
 
 from thalweg.errors import InputError, ThalwegError
 from thalweg.store.files import DamagedError, read_json, warn_damaged, write_json
+from thalweg.store.names import check_no_link, inside
 from thalweg.store.place import local_folder, mirror_of
 from thalweg.store.run_directory import RunDirectory
 
 FORMAT = 1
 """Version of the layout on disk."""
+
+FOLDERS = ("runs", "studies", "locks", "quarantine", "index")
+
+WRITTEN = ("report", "figures", "tables", "exports")
+"""Folders of a study that are written to."""
 
 
 class Store:
@@ -23,7 +29,8 @@ class Store:
 
     Raises:
         InputError: It does not exist, cannot be written, is something else than a results
-            folder, or was written by a newer version.
+            folder, has a symbolic link in the place of a folder of its own, or was written by a
+            newer version.
         DamagedError: With ``create``, its marker is damaged; otherwise that is a warning.
     """
 
@@ -36,6 +43,7 @@ class Store:
             mirror = mirror_of(root)
             shown = mirror.url if mirror else root
             raise InputError(f"{shown}: is no results folder (it has no store.json)")
+        check_no_link(*(root / name for name in FOLDERS))
         try:
             content = read_json(marker)
         except DamagedError as error:
@@ -85,7 +93,13 @@ class Store:
         return any(not path.name.startswith(f".{marker.name}.") for path in self.root.iterdir())
 
     def run(self, run_id: str) -> RunDirectory:
-        return RunDirectory(self.root / "runs" / run_id, self.root / "locks" / f"{run_id}.lock")
+        """Return the directory of a run, which need not exist.
+
+        Raises:
+            InputError: The id, which may be from a stranger's file, leads out of the store.
+        """
+        folder = inside(self.root / "runs", run_id)
+        return RunDirectory(folder, self.root / "locks" / f"{run_id}.lock")
 
     def runs(self) -> Iterator[RunDirectory]:
         """All runs, complete or not."""
@@ -101,7 +115,14 @@ class Store:
         return [name for name in names if os.path.exists(f"{folder}/{name}/spec.json")]  # noqa: PTH110
 
     def study_folder(self, name: str) -> Path:
-        return self.root / "studies" / name
+        """Return the folder of a study, which need not exist.
+
+        Raises:
+            InputError: The name leads out of the store, or a part of the folder does.
+        """
+        folder = inside(self.root / "studies", name)
+        check_no_link(*(folder / part for part in WRITTEN))
+        return folder
 
     def studies(self) -> list[str]:
         """Names of the studies that were run here."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
 from typing import Any, get_origin
 
 from pydantic import BaseModel
@@ -19,6 +20,9 @@ from thalweg.spec import TrainOptions
 
 Axes = dict[str, Any]
 """The values of one grid point by key path ("optimizer.lr")."""
+
+MOST = 1_000_000
+"""Points of a grid, beyond which a study only fills the memory."""
 
 
 def expand_grid(table: Mapping[str, Any]) -> Iterator[tuple[Axes, dict[str, Any]]]:
@@ -49,6 +53,11 @@ def _expand(
         if not values:
             raise InputError(f"{path} = []: a grid needs at least one value")
         _check_distinct(path, values)
+    points = prod(map(len, axes.values()))
+    if points > MOST:
+        raise InputError(
+            f"{', '.join(axes)}: make a grid of {points:,} points; must be at most {MOST:,}"
+        )
     for combination in product(*axes.values()):
         point = dict(zip(axes, combination, strict=True))
         filled: Any = table

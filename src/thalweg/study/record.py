@@ -61,8 +61,7 @@ def check_not_imported(name: str, store: Store) -> None:
     Raises:
         InputError: It does.
     """
-    path = store.study_folder(name) / "study.json"
-    if path.exists() and IMPORTED in read_json(path):
+    if name in store.studies() and IMPORTED in store.record(name):
         raise InputError(imported_sentence(name))
 
 

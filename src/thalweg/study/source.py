@@ -1,7 +1,7 @@
 """From a study file, a preset and the command line's overrides to one table."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ SECTIONS = (
     *("study", "task", "model", "optimizer", "train", "sparsity", "search", "arms", "probes"),
     *("protocol", "presets"),
 )
+
+DEEPEST = 32
+"""Tables and lists within one another that a study may have."""
 
 CHOICES = ("task", "model", "init", "optimizer", "schedule")
 """Tables whose ``name`` chooses what their other keys are options of."""
@@ -54,10 +57,25 @@ def parse_study(text: str, where: str) -> Table:
     Raises:
         InputError: With the line and column of the error.
     """
+    deep = f"{where}: is nested more than {DEEPEST} tables and lists deep, which no study is"
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(text)
+    except ValueError as error:  # a number of thousands of digits is no TOMLDecodeError
         raise InputError(f"{where}: is not valid TOML: {error}") from error
+    except RecursionError:
+        raise InputError(deep) from None
+    level: list[Any] = [table]
+    for _ in range(DEEPEST):
+        level = [inner for each in level for inner in _children(each)]
+    if level:
+        raise InputError(deep)
+    return table
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def effective(
