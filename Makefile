@@ -12,7 +12,7 @@ SANITIZED = build/sanitized
 # From z to a: the longest are not the last, with which a core would be alone.
 QUICK = $(basename $(notdir $(shell grep -l '^\[presets.quick\]' src/thalweg/recipes/*.toml | sort -r)))
 
-.PHONY: demo test test-slow test-tutorials studies-quick check fuzz sanitize bench clean
+.PHONY: demo test test-slow test-tutorials soak studies-quick check fuzz sanitize bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
@@ -25,6 +25,10 @@ test-slow: $(VENV)/.installed-dev
 
 test-tutorials: $(VENV)/.installed-dev
 	$(PYTEST) tests/tutorials
+
+# The tests of faults at their longest, a line a fault (docs/reliability.md); disks need root.
+soak: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python tests/soak.py
 
 # Every recipe from end to end at its smallest, as many side by side as there are cores.
 studies-quick: $(VENV)/.installed
@@ -76,6 +80,7 @@ bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.on_ray
 	$(BIN)/python -m benchmarks.rules
 	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.workers
 
 clean:
 	rm -rf $(VENV) build dist

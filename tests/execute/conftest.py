@@ -116,11 +116,17 @@ def run_here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Results]:
     monkeypatch.syspath_prepend(Path(__file__).parent)
 
     def run(
-        study: Path, out: Path, jobs: int = 1, backend: str = "auto", seeds: int | None = None
+        study: Path,
+        out: Path,
+        jobs: int = 1,
+        backend: str = "auto",
+        seeds: int | None = None,
+        progress: Progress | None = None,
     ) -> Results:
         with one_core() if jobs == 1 else nullcontext():
             loaded = load_study(study, seeds=seeds)
-            return loaded.run(out, jobs, progress=Progress(quiet=True), backend=backend)
+            progress = progress or Progress(quiet=True)
+            return loaded.run(out, jobs, progress=progress, backend=backend)
 
     return run
 

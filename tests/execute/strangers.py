@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 import weakref
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from thalweg.data import Split, Task
 
 
 class Slow(nn.Module):
@@ -130,3 +133,86 @@ def note(log: Path, value: object) -> None:
     """Add a line to a log that several processes write."""
     with log.open("a") as file:
         file.write(f"{value}\n")
+
+
+class Diverging(torch.optim.SGD):
+    """Leaves weights at its seventh step that are NaN (``kind`` 1), infinite (2), or where a
+    gradient that has exploded put them (3).
+    """
+
+    def __init__(self, params: Any, lr: float, kind: float = 0.0) -> None:
+        super().__init__(params, lr)
+        self.kind, self.left = kind, 7
+
+    def step(self, closure: Any = None) -> Any:
+        self.left -= 1
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        if self.left == 0 and self.kind == 3:
+            for p in parameters:
+                p.grad.copy_(
+                    torch.randn(p.shape, generator=torch.Generator().manual_seed(0)) * 1e30
+                )
+        found = super().step(closure)
+        if self.left == 0 and self.kind in (1, 2):
+            with torch.no_grad():
+                parameters[0].fill_(float("nan") if self.kind == 1 else float("inf"))
+        return found
+
+
+class Hanging(torch.optim.SGD):
+    """Never comes back from its tenth step, and takes no notice of being told to end."""
+
+    def __init__(self, params: Any, lr: float, hangs: bool = False) -> None:
+        super().__init__(params, lr)
+        self.hangs, self.left = hangs, 10
+
+    def step(self, closure: Any = None) -> Any:
+        self.left -= 1
+        if self.hangs and self.left == 0:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            while True:
+                time.sleep(1)
+        return super().step(closure)
+
+
+class Segfaulting(Slow):
+    """Ends its process by a segmentation fault whenever it computes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        os.kill(os.getpid(), signal.SIGSEGV)
+        return super().forward(x)
+
+
+class Forking(torch.optim.SGD):
+    """Forks a child at its first step that outlives it, and notes it in THALWEG_TEST_FORKS."""
+
+    def step(self, closure: Any = None) -> Any:
+        log = Path(os.environ["THALWEG_TEST_FORKS"])
+        if not log.exists():
+            child = os.fork()
+            if child == 0:
+                time.sleep(300)
+                os._exit(0)
+            note(log, child)
+        time.sleep(0.05)
+        return super().step(closure)
+
+
+def own_digits(file: str) -> Task:
+    """A task whose data lie in a file of the user's."""
+    images = torch.load(file, weights_only=True)
+    split = Split(images, torch.arange(len(images)) % 10)
+    names = tuple("0123456789")
+    return Task("own", "cross_entropy", 10, names, split, None, split)
+
+
+class Acting(torch.optim.SGD):
+    """Runs the shell's command THALWEG_TEST_ACT at its 20th step, if there is one."""
+
+    steps = 0
+
+    def step(self, closure: Any = None) -> Any:
+        self.steps += 1
+        if self.steps == 20 and (command := os.environ.get("THALWEG_TEST_ACT")):
+            subprocess.run(command, shell=True, check=True)
+        return super().step(closure)

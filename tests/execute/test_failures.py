@@ -1,12 +1,10 @@
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from thalweg import InputError, Results, ThalwegError
-from thalweg.store import Store
+from thalweg import InputError, Results
 from thalweg.store.query import query
 
 
@@ -79,6 +77,18 @@ def test_a_model_that_ends_its_process_is_a_sentence(
     assert results.frame()["message"].to_list() == [reason, reason]
 
 
+def test_a_model_that_a_signal_ends_is_a_sentence(
+    tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
+) -> None:
+    """The planner tries it, in the process of the command."""
+    study = write_study(model={"name": "strangers:Segfaulting"})
+    reason = (
+        r"^model 'strangers:Segfaulting': ends its process \(signal 11, Segmentation fault\) when"
+    )
+    with pytest.raises(InputError, match=reason):
+        run_here(study, tmp_path / "out")
+
+
 def test_a_wrong_input_leaves_no_folder(
     tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
 ) -> None:
@@ -86,38 +96,3 @@ def test_a_wrong_input_leaves_no_folder(
     with pytest.raises(InputError):
         run_here(study, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for 320 KiB."""
-    folder = tmp_path / "small-disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=320k", "tmpfs", str(folder)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("mounting needs root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_full_disk_stops_the_study_which_goes_on_when_there_is_room(
-    small_disk: Path, write_study: Callable[..., Path], run_here: Callable[..., Results], jobs: int
-) -> None:
-    out = small_disk / "out"
-    model = {"name": "mlp", "widths": [100]}  # 30 kB of weights
-    arms = {f"arm{i}": {"train": {"epochs": i + 1}} for i in range(8)}
-    study = write_study(study={"name": "study", "seeds": 1}, model=model, arms=arms)
-    with pytest.raises(ThalwegError, match=r"^cannot write .*: No space left on device$"):
-        run_here(study, out, jobs)
-    complete = [run for run in Store(out).runs() if run.is_complete()]
-    assert 0 < len(complete) < 8
-    assert not list(out.rglob(".*"))
-    before = {path: path.stat().st_mtime_ns for run in complete for path in run.path.iterdir()}
-
-    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
-    assert run_here(study, out, jobs).failed == {}
-    assert [run.is_complete() for run in Store(out).runs()] == [True] * 8
-    assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from queue import Empty
 from typing import Any, Self
 
 import torch
@@ -12,9 +13,10 @@ from thalweg.errors import ThalwegError
 from thalweg.execute.agenda import Agenda, Fits
 from thalweg.execute.grouping import CohortPlan, plan_cohorts
 from thalweg.execute.options import Resources
-from thalweg.execute.pool import LocalPool, Pool
+from thalweg.execute.pool import Event, LocalPool, Pool
 from thalweg.execute.progress import Progress
 from thalweg.execute.same_data import check_same_data
+from thalweg.execute.stall import stall_limit
 from thalweg.execute.train_cohort import claimed, train_cohort
 from thalweg.execute.wanted import Asked, Wanted, lacking, wanted_of
 from thalweg.spec import RunSpec
@@ -22,7 +24,7 @@ from thalweg.store import Store
 from thalweg.store.run_directory import COMPLETE
 
 POLL_SECONDS = 0.5
-"""How often a run in another process's hands is looked at."""
+"""How often a run in another process's hands is looked at, and whether the user wants to stop."""
 
 STARTS = 3
 """So many workers that end one after the other, none of them ready before, are a fault of ours."""
@@ -174,6 +176,7 @@ class _Workers:
         self.wanted = wanted
         self.given_up: dict[str, str] = {}
         self._specs = specs
+        self._watched = stall_limit() is not None
         self._store = store
         self._rounds = rounds
         self._pool: Pool | None = None
@@ -195,7 +198,8 @@ class _Workers:
             return
         agenda = Agenda(cohorts, self.resources, self._fits)
         alone = self.resources.jobs == 1 or (len(cohorts) == 1 and not self._suspect(cohorts[0]))
-        if alone and self.resources.on is None:
+        # Who is to end what stalls must not be that itself.
+        if alone and not self._watched and self.resources.on is None:
             with use_threads(self.resources.threads):
                 self._train_here(agenda)
             return
@@ -245,7 +249,7 @@ class _Workers:
                 pool.submit(worker, active[worker], self.wanted)
             while agenda and self._gone:
                 pool.replace(self._gone.pop())
-            worker, event = pool.events.get()
+            worker, event = _next(pool)
             match event["event"]:
                 case "epoch":
                     self.progress.update(worker, event)
@@ -292,6 +296,15 @@ class _Workers:
                 else:
                     run.begin(spec.canonical(), [spec.id])
                     run.fail(reason, "")
+
+
+def _next(pool: Pool) -> tuple[int, Event]:
+    """Wait for the next event. The wait is cut in pieces: a library (Polars) installs a handler
+    by which Ctrl-C does not end one, and would not be seen as long as no worker tells anything.
+    """
+    while True:
+        with suppress(Empty):
+            return pool.events.get(timeout=POLL_SECONDS)
 
 
 @contextmanager

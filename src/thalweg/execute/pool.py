@@ -15,10 +15,14 @@ from typing import Any, Protocol
 from thalweg.cohort.planner import Plan
 from thalweg.execute.grouping import CohortPlan
 from thalweg.execute.options import Resources
+from thalweg.execute.stall import STALLED
 from thalweg.execute.wanted import Wanted
 from thalweg.spec import RunSpec
 
 Event = dict[str, Any]
+
+STOP_SECONDS = 5.0
+"""So long a worker that is told to end has to do so."""
 
 _START = """
 import json, sys
@@ -96,6 +100,8 @@ class LocalPool:
 
 def describe_end(status: int, where: str = "") -> str:
     """Return how a worker's process has ended; a negative status is a signal's number."""
+    if status == STALLED:
+        return f"its process{where} gave no sign of life for too long"
     if status >= 0:
         return f"its process{where} ended with exit status {status}"
     try:
@@ -155,7 +161,11 @@ class _Worker:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:  # a user's code that takes no notice
+            self._process.kill()
+            self._process.wait()
         self._relay.join(timeout=1)  # its last words; a child of its own may hold the pipe open
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):

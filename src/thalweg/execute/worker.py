@@ -19,6 +19,7 @@ import torch
 from thalweg.cohort.planner import Plan
 from thalweg.errors import ThalwegError
 from thalweg.execute.options import Resources
+from thalweg.execute.stall import Watchdog, stall_limit
 from thalweg.execute.train_cohort import train_cohort
 from thalweg.execute.wanted import Leaving
 from thalweg.registry import trusting
@@ -67,15 +68,22 @@ def serve(
     torch.set_num_threads(resources.threads)
     jobs: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_read_jobs, args=(jobs, at_end), daemon=True).start()
+    watchdog = Watchdog(stall_limit())
+
+    def notify(event: dict[str, Any]) -> None:
+        watchdog.sign()
+        parent.tell(event)
+
     parent.tell({"event": "ready"})
     while True:
+        watchdog.rest()
         job = json.loads(jobs.get())
         try:
             with trusting():  # the parent has asked the user
                 specs = [RunSpec.parse(spec) for spec in job["specs"]]
             _check_same(specs, job["ids"])
             wanted = {run_id: Leaving.parse(values) for run_id, values in job["wanted"].items()}
-            fitted = train_cohort(specs, Plan(**job["plan"]), store, resources, parent.tell, wanted)
+            fitted = train_cohort(specs, Plan(**job["plan"]), store, resources, notify, wanted)
         except ThalwegError as error:
             parent.tell({"event": "error", "message": str(error)})
         else:
