@@ -17,8 +17,7 @@ from thalweg.study.source import effective, parse_study, recipes
 TABLES = {name: tomllib.loads(text) for name, text in recipes().items()}
 
 SCALARS = (
-    st.none()
-    | st.booleans()
+    st.booleans()
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
