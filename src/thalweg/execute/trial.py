@@ -1,5 +1,6 @@
 """Trying what may end the process, where it ends only a child."""
 
+import faulthandler
 import os
 import signal
 import time
@@ -26,6 +27,7 @@ def deadly(attempt: Callable[[], object]) -> str | None:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)
+            faulthandler.disable()  # a caller's may print elsewhere
             torch.set_num_threads(1)
             attempt()
         finally:
