@@ -57,7 +57,7 @@ class Kind(StrEnum):
 
 def list_names(kind: Annotated[Kind, typer.Argument()], as_json: Json = False) -> None:
     """List what there is of one kind."""
-    rows = _rows(kind)
+    rows = listed(kind)
     if as_json:
         print_json(rows)
     elif kind is Kind.optimizers:
@@ -69,7 +69,8 @@ def list_names(kind: Annotated[Kind, typer.Argument()], as_json: Json = False) -
         print_table(shown, ["name", "summary", "options"])
 
 
-def _rows(kind: Kind) -> list[dict[str, Any]]:
+def listed(kind: Kind) -> list[dict[str, Any]]:
+    """Return what there is of one kind, by its name, summary and options."""
     if kind is Kind.recipes:
         found = {name: parse_study(text, name) for name, text in recipes().items()}
         return [

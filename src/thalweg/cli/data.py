@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from thalweg.cli.examples import with_examples
 from thalweg.cli.output import print_json, print_table
 from thalweg.cli.parameters import Data, Json
 from thalweg.data import fetch as fetching
@@ -14,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Find, fetch and verify the data se
 COLUMNS = ["name", "available", "verified", "where", "error"]
 
 
-@app.command()
+@app.command(epilog=with_examples("thalweg data status"))
 def status(data: Data = None, as_json: Json = False) -> None:
     """Show which data sets are here, and where."""
     rows = checking.status(data)
@@ -24,7 +25,7 @@ def status(data: Data = None, as_json: Json = False) -> None:
         print_table(rows, COLUMNS)
 
 
-@app.command()
+@app.command(epilog=with_examples("thalweg data fetch fashion-mnist"))
 def fetch(
     name: Annotated[str, typer.Argument(help="A data set's name.")],
     data: Data = None,
@@ -38,7 +39,7 @@ def fetch(
         print(f"{name}: {path}")
 
 
-@app.command()
+@app.command(epilog=with_examples("thalweg data verify", "thalweg data verify mnist --json"))
 def verify(
     name: Annotated[str | None, typer.Argument(help="A data set's name; all if absent.")] = None,
     data: Data = None,

@@ -14,10 +14,13 @@ from thalweg.cli.run import BatchSize, Model, Optimizer, Task, study_table
 from thalweg.errors import InputError
 from thalweg.execute import Resources
 from thalweg.execute.ramp import ramp_losses
+from thalweg.spec import RunSpec
 from thalweg.study import build_study
 from thalweg.study.lr_find import RampGuess, guess
 from thalweg.study.ranges import Range, parse_range, range_text
 from thalweg.study.source import effective
+
+RAMP = "1e-6..10:140"
 
 RAMPED = ("task", "model", "optimizer")
 """Sections that a ramp follows; it has no schedule, no clipping and no mask."""
@@ -29,7 +32,7 @@ def lr_find(
     optimizer: Optimizer = "sgd",
     lr: Annotated[
         str, typer.Option("--lr", metavar="LOW..HIGH:STEPS", help="The ramp, one value a step.")
-    ] = "1e-6..10:140",
+    ] = RAMP,
     batch_size: BatchSize = 64,
     seeds: Seeds = None,
     overrides: Set = None,
@@ -55,11 +58,8 @@ def lr_find(
         plan = build_study(effective(table, None, seeds, overrides or ()))
         if len(plan.points) > 1:
             raise InputError("lr-find: must be given one value of every hyperparameter")
-        rates = ramp.grid()
-        scales = [rate / ramp.high for rate in rates]
-        runs = ramp_losses(plan.specs, scales, Resources.choose(device, 1, data))
-    losses = _mean(runs)
-    found = guess(rates[: len(losses)], losses)
+        found, losses = ramp_guess(plan.specs, ramp, Resources.choose(device, 1, data))
+    rates = ramp.grid()
     sweep = [model, task, "--optimizer", optimizer]
     sweep += [part for override in overrides or () for part in ("--set", override)]
     if as_json:
@@ -68,6 +68,21 @@ def lr_find(
         print(f"No guess: the loss does not fall between {rates[0]:g} and {rates[-1]:g}.")
     else:
         print(f"{_words(found)}\nNext: {_command(sweep, found.grid)}")
+
+
+def ramp_guess(
+    specs: Sequence[RunSpec], ramp: Range, resources: Resources
+) -> tuple[RampGuess | None, list[float]]:
+    """Return what a ramp suggests, and the mean losses at its steps, which may end early.
+
+    Args:
+        specs: Runs that differ in their seeds alone, with the ramp's highest learning rate.
+        ramp: The learning rates.
+        resources: Where to compute.
+    """
+    rates = ramp.grid()
+    losses = _mean(ramp_losses(specs, [rate / ramp.high for rate in rates], resources))
+    return guess(rates[: len(losses)], losses), losses
 
 
 def _mean(runs: Sequence[Sequence[float]]) -> list[float]:

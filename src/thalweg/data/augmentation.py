@@ -25,7 +25,7 @@ Variants = Callable[[Tensor, Options], list[Tensor]]
 
 
 class AugmentationOptions(Options):
-    """``probability`` is that of an image in an epoch to be one of its variants, of which itself is
+    """``probability``: that of an image in an epoch to be one of its variants, of which itself is
     one, drawn uniformly; else it is as it is.
     """
 

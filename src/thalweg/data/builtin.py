@@ -17,7 +17,9 @@ DIGITS_TEST = 360
 
 
 class DigitsOptions(Options):
-    """``size``: side of the images, 8 as published or larger (bilinear)."""
+    """``size``: side of the images, 8 as published or larger (bilinear); ``validation``: training
+    examples set aside for every selection, 0 for none.
+    """
 
     size: int = Field(default=8, ge=8, le=64)
     validation: int = Field(default=287, ge=0)

@@ -29,8 +29,8 @@ TASKS: Registry[TaskBuilder] = Registry("task", adopt)
 
 
 class IdxOptions(Options):
-    """``validation``: how many training examples are set aside for selection; ``examples``: how
-    many of the others are trained on, all of them if absent.
+    """``validation``: training examples set aside for every selection, 0 for none; ``examples``:
+    how many of the others are trained on, all of them if absent.
     """
 
     validation: int = Field(default=5000, ge=0)

@@ -28,8 +28,13 @@ from thalweg.validation import Options, validate
 
 
 class HessianOptions(Options):
-    """``top`` eigenvalues from one ``end`` of the spectrum, to a relative residual of
-    ``tolerance`` in at most so many ``products``.
+    """Eigenvalues from one end of the spectrum.
+
+    Attributes:
+        top: How many.
+        end: Which end of the spectrum.
+        tolerance: Relative residual at which an eigenvalue has converged.
+        products: The most matrix-vector products.
     """
 
     top: int = Field(default=2, ge=1)
@@ -39,13 +44,13 @@ class HessianOptions(Options):
 
 
 class TraceOptions(Options):
-    """``products`` decide the error."""
+    """``products``: matrix-vector products, which decide the error."""
 
     products: int = Field(default=PRODUCTS, ge=6)
 
 
 class DensityOptions(Options):
-    """``starts`` random vectors of ``steps`` products each."""
+    """``starts``: random vectors; ``steps``: products from each of them."""
 
     starts: int = Field(default=STARTS, ge=1)
     steps: int = Field(default=STEPS, ge=2)

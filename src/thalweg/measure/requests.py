@@ -21,16 +21,16 @@ class SampleOptions(Options):
     """What a measurement is taken on; the keys of ``[[probes]]`` that all probes have.
 
     Attributes:
-        examples: So many of the split, drawn without replacement; None for all.
-        split: "train", "validation" or "test".
+        examples: How many examples of the split, drawn without replacement; None for all.
+        split: Split that the examples are of: "train", "validation" or "test".
         matrix: Curvature matrix.
         parameters: Shell-style patterns: the block of these parameters; none given, of all.
         masked: Restrict to the weights that a run's mask leaves.
-        seed: Of the sample and the solvers.
-        runs: "all", those at the grid point that each arm's results select, or those of the
-            study's final alone.
-        rounds: Of a network pruned by rounds the "dense" one, the "last", or "all"; None for the
-            last, and of what is taken of weights alone for all.
+        seed: Seed of the sample and the solvers.
+        runs: Which runs are measured: "all"; "selected", those at the grid point that each arm's
+            results select; "final", those of the study's final alone.
+        rounds: Which networks of a pruning by rounds are measured: the "dense" one, the "last", or
+            "all"; None for the last, and of what is taken of weights alone for all.
         arms: Shell-style patterns of the arms whose runs are measured; none given, all.
     """
 

@@ -39,7 +39,12 @@ class ScheduleOptions(Options):
 
 
 class StepOptions(ScheduleOptions):
-    """Multiply by ``gamma`` every ``every_epochs`` epochs."""
+    """A fall from time to time.
+
+    Attributes:
+        every_epochs: Epochs from one fall of the learning rate to the next.
+        gamma: What it is multiplied by.
+    """
 
     every_epochs: int = Field(ge=1)
     gamma: float = Field(default=0.1, gt=0, le=1)
@@ -52,8 +57,13 @@ class CosineOptions(ScheduleOptions):
 
 
 class OneCycleOptions(Options):
-    """Rise from 1/``div_factor`` to 1 over the fraction ``rise`` of all steps, then fall to
-    1/(``div_factor``·``final_div_factor``), both along half a cosine.
+    """Rise from 1/div_factor to 1, then fall to 1/(div_factor·final_div_factor), both along half a
+    cosine.
+
+    Attributes:
+        rise: Fraction of all steps in which the learning rate rises.
+        div_factor: How many times less than its peak it is at first.
+        final_div_factor: How many times less than at first it is at last.
     """
 
     rise: float = Field(default=0.3, gt=0, lt=1)

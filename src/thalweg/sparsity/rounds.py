@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from thalweg.errors import InputError
 from thalweg.sparsity.options import CriterionName, ParameterOptions, ScopeName
@@ -14,6 +14,17 @@ CONTROLS = ("reinitialised", "shuffled_layerwise", "shuffled_globally", "random"
 """What a ticket is compared with: see `thalweg.sparsity.tickets`."""
 
 _REWIND = re.compile(r"(epoch|step|lr):(\d+)")
+
+_REWIND_SCHEMA = {
+    "anyOf": [
+        {"enum": ["init", "none"]},
+        {
+            "type": "string",
+            "pattern": f"^{_REWIND.pattern}$",
+            "title": '"epoch:K", "step:K", "lr:K"',
+        },
+    ]
+}
 
 
 @dataclass(frozen=True)
@@ -77,15 +88,15 @@ class RoundsOptions(ParameterOptions):
 
     Attributes:
         target: Fraction of the chosen weights that is 0 in the end.
-        rounds: In how many steps; 1 is one-shot pruning.
+        rounds: Rounds in which it is reached; 1 is one-shot pruning.
         schedule: "geometric" removes the same fraction 1 − (1 − target)^(1/rounds) of what is left
             in every round, "linear" the same number of weights.
-        keep: Fractions kept after each round, instead of the three.
+        keep: Fractions kept after each round, in place of target, rounds and schedule.
         criterion: What a weight is worth; see `thalweg.sparsity.criteria`.
         scope: How the number is spread over the layers; see `thalweg.sparsity.allocation`.
         rewind: Where each round begins: "init", "epoch:K", "step:K", "lr:K" or "none".
-        optimizer_state: Of the optimizer, at the beginning of a round: "reset", "rewind" (as it was
-            where the weights are rewound to) or "keep" (as the round before left it).
+        optimizer_state: The optimizer's state at the beginning of a round: "reset", "rewind" (as it
+            was where the weights are rewound to) or "keep" (as the round before left it).
         lr_schedule: Learning-rate schedule of the trainings after a pruning; None for that of the
             dense training. The run's spec checks it.
         control: What stands in for the ticket; None for the ticket itself.
@@ -98,13 +109,15 @@ class RoundsOptions(ParameterOptions):
     keep: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default=[])
     criterion: CriterionName = "magnitude"
     scope: ScopeName = "global"
-    rewind: Annotated[str, BeforeValidator(_rewind)] = "init"
+    rewind: Annotated[str, BeforeValidator(_rewind), WithJsonSchema(_REWIND_SCHEMA)] = "init"
     optimizer_state: Literal["reset", "rewind", "keep"] = "reset"
     lr_schedule: str | dict[str, Any] | None = None
     control: (
         Literal["reinitialised", "shuffled_layerwise", "shuffled_globally", "random"] | None
     ) = None
-    controls: list[Annotated[str, BeforeValidator(_control)]] = Field(default=[], exclude=True)
+    controls: list[
+        Annotated[str, BeforeValidator(_control), WithJsonSchema({"enum": list(CONTROLS)})]
+    ] = Field(default=[], exclude=True)
 
     @model_validator(mode="after")
     def _fill_in(self) -> Self:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from thalweg.data import TASKS
 from thalweg.data.augmentation import AUGMENTATIONS
@@ -39,6 +39,13 @@ def _batch_size(value: Any) -> Any:
     raise ValueError('must be a whole number of at least 1, or "full"')
 
 
+BatchSize = Annotated[
+    int | str,
+    BeforeValidator(_batch_size),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "full"}]}),
+]
+
+
 class TrainOptions(Options):
     """How a run is trained.
 
@@ -53,7 +60,7 @@ class TrainOptions(Options):
     """
 
     epochs: int = Field(ge=1)
-    batch_size: Annotated[int | str, BeforeValidator(_batch_size)] = 64
+    batch_size: BatchSize = 64
     clip_norm: float | None = Field(default=None, gt=0)
     label_smoothing: float | None = Field(default=None, gt=0, lt=1)
     order: Literal["seed", "shared"] = "seed"

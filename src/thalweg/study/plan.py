@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from thalweg.errors import InputError, TrustError
 from thalweg.measure.requests import Request, parse_requests
@@ -21,22 +21,21 @@ from thalweg.study.axes import Axes, label
 from thalweg.study.conditions import expand_conditions
 from thalweg.study.protocol import Protocol, check_protocol
 from thalweg.study.search import SearchOptions, expand_search
-from thalweg.study.seeds import seed_list
+from thalweg.study.seeds import SEEDS_SCHEMA, seed_list
 from thalweg.study.source import Table, effective, merge, read_study
 from thalweg.study.space import Space, search_space
 from thalweg.study.target_options import Targets, check_targets
 from thalweg.validation import Options, join_path, unknown, validate
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME_WORDS = "1 to 100 letters, digits, dots, dashes or underscores"
 
 ARM_SECTIONS = ("task", "model", "optimizer", "train", "sparsity")
 
 
 def _name(value: Any) -> Any:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError(
-            "must be 1 to 100 letters, digits, dots, dashes or underscores (it names a folder)"
-        )
+        raise ValueError(f"must be {_NAME_WORDS} (it names a folder)")
     return value
 
 
@@ -53,10 +52,16 @@ class StudyOptions(Options):
         notes: Sentences that a reader of the results must know.
     """
 
-    name: Annotated[str, BeforeValidator(_name)]
+    name: Annotated[
+        str,
+        BeforeValidator(_name),
+        WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$", "title": _NAME_WORDS}),
+    ]
     title: str = ""
     question: str = ""
-    seeds: Annotated[list[int], BeforeValidator(seed_list)] = Field(default=[0, 1, 2])
+    seeds: Annotated[list[int], BeforeValidator(seed_list), WithJsonSchema(SEEDS_SCHEMA)] = Field(
+        default=[0, 1, 2]
+    )
     targets: Targets = Field(default=Targets())
     groups: dict[str, list[str]] = Field(default={})
     notes: list[str] = Field(default=[])

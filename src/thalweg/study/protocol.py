@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from thalweg.errors import InputError
-from thalweg.study.seeds import further_seeds, seed_list
+from thalweg.study.seeds import SEEDS_SCHEMA, further_seeds, seed_list
 from thalweg.validation import Options
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class Protocol(Options):
 
     tuning: int | None = Field(default=None, ge=1)
     selection: Literal["validation", "test"] | None = None
-    final_seeds: Annotated[int | list[int] | None, BeforeValidator(_final_seeds)] = None
+    final_seeds: Annotated[
+        int | list[int] | None, BeforeValidator(_final_seeds), WithJsonSchema(SEEDS_SCHEMA)
+    ] = None
     final_sparsity: dict[str, Any] | None = None
     until_resolved: Sequential | None = None
     arm_seeds: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})

@@ -5,6 +5,21 @@ from typing import Any
 
 MOST = 100_000
 
+LARGEST = 2**31 - 1
+
+SEEDS_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": MOST},
+        {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 0, "maximum": LARGEST},
+            "minItems": 1,
+            "uniqueItems": True,
+        },
+    ]
+}
+"""What `seed_list` reads, as a JSON Schema."""
+
 
 def seed_list(value: Any) -> list[int]:
     """Return the seeds that a number, or a list, stands for.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from thalweg.errors import InputError
 from thalweg.validation import Options, unknown
@@ -50,12 +50,23 @@ def _each(allowed: Callable[[Any], bool], wanted: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _one_or_more(*allowed: dict[str, Any]) -> WithJsonSchema:
+    """Return the JSON Schema of a value, or a list of different ones."""
+    several = {"type": "array", "items": {"anyOf": [*allowed]}, "minItems": 1, "uniqueItems": True}
+    return WithJsonSchema({"anyOf": [*allowed, several]})
+
+
+_SHARE = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+_LOSS = {"type": "number", "exclusiveMinimum": 0}
+_MEDIAN = {"type": "string", "pattern": f"^{MEDIAN}.+", "title": f'"{MEDIAN}ARM"'}
+
 Accuracies = Annotated[
     list[Target],
     _each(
         lambda value: _is_share(value) or _is_median(value),
         'a share above 0 and at most 1 (85 % is 0.85), "median:ARM"',
     ),
+    _one_or_more(_SHARE, _MEDIAN),
 ]
 Losses = Annotated[
     list[Target],
@@ -63,8 +74,11 @@ Losses = Annotated[
         lambda value: _is_loss(value) or _is_median(value),
         'a finite number above 0, "median:ARM"',
     ),
+    _one_or_more(_LOSS, _MEDIAN),
 ]
-BatchLosses = Annotated[list[float], _each(_is_loss, "a finite number above 0")]
+BatchLosses = Annotated[
+    list[float], _each(_is_loss, "a finite number above 0"), _one_or_more(_LOSS)
+]
 
 
 class Targets(Options):
@@ -75,12 +89,12 @@ class Targets(Options):
     selected point.
 
     Attributes:
-        test_accuracy: Shares in (0, 1].
-        validation_accuracy: Shares in (0, 1].
-        test_loss: Means an example.
-        validation_loss: Means an example.
-        train_loss: Means over the minibatches of an epoch; figures only, as the final train loss of
-            a run is one of the whole split.
+        test_accuracy: Accuracies on the test split to reach, shares in (0, 1].
+        validation_accuracy: Accuracies on the validation split to reach, shares in (0, 1].
+        test_loss: Losses on the test split to reach, means an example.
+        validation_loss: Losses on the validation split to reach, means an example.
+        train_loss: Losses to reach in training, means over the minibatches of an epoch; figures
+            only, as the final train loss of a run is one of the whole split.
     """
 
     test_accuracy: Accuracies = Field(default=[])

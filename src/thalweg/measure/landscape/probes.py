@@ -38,8 +38,13 @@ Points = Annotated[int, Field(ge=3), AfterValidator(_odd)]
 
 
 class LineOptions(Options):
-    """The loss at so many ``points`` from −``radius`` to ``radius``: along the Hessian's top
-    eigenvector (of length 1), or along a random direction with the filters' norms of the weights.
+    """The loss along a line through the network.
+
+    Attributes:
+        direction: "eigenvector": the Hessian's of the largest eigenvalue, of length 1; "random":
+            one with the filters' norms of the weights.
+        radius: The line reaches from −radius to radius.
+        points: Places along the line, an odd number.
     """
 
     direction: Literal["random", "eigenvector"] = "random"

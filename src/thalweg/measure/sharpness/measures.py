@@ -27,12 +27,12 @@ class SharpnessOptions(Options):
     Attributes:
         rho: Radius of SAM's sphere, and standard deviation of the average case.
         adaptive_rho: Radius of ASAM's sphere.
-        relative_rho: Of the adaptive box and average case, as a fraction of each weight.
-        epsilon: Of Keskar's box.
+        relative_rho: Radius of the adaptive box and average case, as a fraction of each weight.
+        epsilon: Radius of Keskar's box.
         m: Examples a batch of m-sharpness.
-        steps: Of the ascents in a box.
-        draws: Of the average cases.
-        rise: Of the loss, that PAC-Bayes' σ allows.
+        steps: Steps of the ascents in a box.
+        draws: Draws of the average cases.
+        rise: Rise of the loss that PAC-Bayes' σ allows.
     """
 
     rho: float = Field(default=0.05, gt=0)

@@ -12,8 +12,12 @@ from thalweg.optim.rule import Hyperparameters, Rule, Value
 
 
 class AdanHyperparameters(Hyperparameters):
-    """Decay rates of the gradient's mean, its difference's and their square's: 1 minus the paper's
-    β₁, β₂ and β₃, as in its code.
+    """Decay rates are 1 minus the paper's β, as in its code.
+
+    Attributes:
+        beta1: Decay rate of the mean of the gradients.
+        beta2: Decay rate of the mean difference between gradients.
+        beta3: Decay rate of the mean of their squares.
     """
 
     lr: float = Field(default=1e-3, gt=0)

@@ -12,7 +12,7 @@ from thalweg.optim.rule import Value
 
 
 class AdamWEGHyperparameters(AdamWHyperparameters, SplitHyperparameters):
-    """Those of `AdamW`, and ``split_bias`` (`SplitRule`)."""
+    """Those of `AdamW` and of `SplitRule`."""
 
 
 class AdamWEG(SplitRule, AdamW):

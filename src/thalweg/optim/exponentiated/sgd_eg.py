@@ -12,7 +12,7 @@ from thalweg.optim.rule import Value, add_weight_decay
 
 
 class SGDEGHyperparameters(SGDHyperparameters, SplitHyperparameters):
-    """Those of `SGD`, and ``split_bias`` (`SplitRule`)."""
+    """Those of `SGD` and of `SplitRule`."""
 
 
 class SGDEG(SplitRule, SGD):

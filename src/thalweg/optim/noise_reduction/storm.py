@@ -12,7 +12,13 @@ from thalweg.optim.rule import Hyperparameters, RowsWithState, add_weight_decay
 
 
 class STORMHyperparameters(Hyperparameters):
-    """``lr`` is the paper's k, ``offset`` its w, and ``c`` ties the momentum to the step size."""
+    """Those of the step size k / (w + Σ‖g‖²)^(1/3).
+
+    Attributes:
+        lr: The paper's k, the factor on every step.
+        offset: The paper's w.
+        c: Ties the momentum to the step size.
+    """
 
     offset: float = Field(default=0.1, gt=0)
     c: float = Field(default=10.0, gt=0)

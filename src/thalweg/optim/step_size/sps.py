@@ -12,8 +12,13 @@ from thalweg.optim.rule import Hyperparameters, RowsWithState
 
 
 class SPSHyperparameters(Hyperparameters):
-    """``lr`` is the step size before the first step, ``gamma`` the factor by which an epoch may
-    raise it, and ``f_star`` the least loss f* that a batch can have.
+    """Those of the step size (f − f*) / (c·‖∇f‖²).
+
+    Attributes:
+        lr: Step size before the first step.
+        c: Factor in the divisor of the step size.
+        gamma: Factor by which an epoch may raise the step size.
+        f_star: Least loss f* that a batch can have.
     """
 
     lr: float = Field(default=1.0, gt=0)

@@ -17,9 +17,9 @@ class AlternatingOptions(SparsityOptions):
 
     Attributes:
         warmup_epochs: Dense training at first.
-        sparse_epochs: Of each compressed phase but the last.
-        dense_epochs: Of each decompressed phase.
-        final_epochs: Of the training's end, which is compressed.
+        sparse_epochs: Length of each compressed phase but the last.
+        dense_epochs: Length of each decompressed phase.
+        final_epochs: Length of the training's end, which is compressed.
     """
 
     warmup_epochs: int = Field(default=1, ge=0)

@@ -13,7 +13,11 @@ from thalweg.sparsity.sparsifier import Setting, Sparsifier
 
 
 class FeedbackOptions(RampOptions):
-    """The ramp of gradual pruning, with masks chosen anew more often: ``every`` 16 steps."""
+    """The ramp of gradual pruning, with masks chosen anew more often.
+
+    Attributes:
+        every: Steps between choices of a mask.
+    """
 
     every: int = Field(default=16, ge=1)
 
