@@ -1,35 +1,23 @@
 """Files of another program as the runs of a study in the store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from thalweg.data import TASKS
-from thalweg.errors import InputError
 from thalweg.imports.files import find_files
 from thalweg.imports.runs import ImportedRun, Lineage, to_lineage
 from thalweg.imports.sources import find_sources
 from thalweg.models import MODELS
 from thalweg.registry import vouch
-from thalweg.spec.run import IMPORTED, parse_named
+from thalweg.spec.run import parse_named
 from thalweg.store import Store
-from thalweg.store.files import read_json, write_json, write_whole
+from thalweg.study.elsewhere import check_elsewhere, record_elsewhere
 from thalweg.study.plan import StudyOptions
 from thalweg.validation import validate
 
 Record = dict[str, Any]
-
-THEN = " && "
-"""Between the commands of several imports."""
-
-ORIGIN = (
-    "The runs were imported from files of another program: what these do not tell is unknown, and "
-    "nothing of it was trained here."
-)
 
 
 @dataclass(frozen=True)
@@ -93,21 +81,13 @@ def import_files(
     sources, assumed = find_sources(files, arm, seed)
     lineages = tuple(to_lineage(source, chosen, model) for source in sources)
     if (out / "store.json").exists():
-        _check_study(Store(out), study)
+        check_elsewhere(Store(out), study)
     store = Store(out, create=True)
     every = [run for lineage in lineages for run in lineage.runs]
     added = frozenset(run.spec.id for run in every if _keep(store, run))
-    replaced = _record(store, study, lineages, assumed, command)
+    replaced = record_elsewhere(store, study, map(_entry, lineages), command, assumed)
     notes = (*assumed, *(note for lineage in lineages for note in lineage.notes))
     return Imported(study, lineages, added, replaced, tuple(aside), notes)
-
-
-def _check_study(store: Store, name: str) -> None:
-    path = store.study_folder(name) / "study.json"
-    if path.exists() and IMPORTED not in read_json(path):
-        raise InputError(
-            f"--study {name}: is a study that was run in {store.root}; must be another name"
-        )
 
 
 def _keep(store: Store, run: ImportedRun) -> bool:
@@ -123,52 +103,6 @@ def _keep(store: Store, run: ImportedRun) -> bool:
     return True
 
 
-def _record(
-    store: Store, name: str, lineages: Sequence[Lineage], assumed: Sequence[str], command: str
-) -> tuple[str, ...]:
-    """Write which run stands at which arm, point and seed; return the ids of those that no longer
-    do.
-    """
-    folder = store.study_folder(name)
-    path = folder / "study.json"
-    before: Record = read_json(path) if path.exists() else {}
-    old = {_place(entry): entry for entry in before.get(IMPORTED, [])}
-    imported = list({**old, **{_place(e): e for e in map(_entry, lineages)}}.values())
-    supposed = list(dict.fromkeys([*before.get("assumed", []), *assumed]))
-    record: Record = {
-        "name": name,
-        "title": f"{name}, imported",
-        "question": "",
-        "notes": [ORIGIN, *supposed, *(note for entry in imported for note in entry["notes"])],
-        "assumed": supposed,
-        "targets": {},
-        "search": {},
-        "probes": {},
-        "source": "",
-        "started": before.get("started", datetime.now(UTC).isoformat(timespec="seconds")),
-        "sequential": None,
-        IMPORTED: imported,
-        "runs": [
-            {key: entry[key] for key in ("arm", "point", "axes", "seed", "run")}
-            for entry in imported
-        ],
-        "rounds": [
-            {**{key: entry[key] for key in ("arm", "point", "seed")}, "round": number, "run": run}
-            for entry in imported
-            for number, run in enumerate(entry["rounds"])
-        ],
-    }
-    if record != {key: value for key, value in before.items() if key != "command"}:
-        commands = dict.fromkeys([*before.get("command", "").split(THEN), command])
-        arms: dict[str, list[int]] = {}
-        for entry in imported:
-            arms.setdefault(entry["arm"], []).append(entry["seed"])
-        table = {"study": {"name": name}, IMPORTED: {"seeds": arms}}
-        write_whole(folder / "study.toml", tomli_w.dumps(table))
-        write_json(path, {**record, "command": THEN.join(filter(None, commands))})
-    return tuple(sorted(_ids(old.values()) - _ids(imported)))
-
-
 def _entry(lineage: Lineage) -> Record:
     """Return where a training stands in its study, and what stands there."""
     source = lineage.source
@@ -181,11 +115,3 @@ def _entry(lineage: Lineage) -> Record:
         "rounds": [run.spec.id for run in lineage.runs if run.spec.round is not None],
         "notes": list(lineage.notes),
     }
-
-
-def _place(entry: Record) -> tuple[Any, ...]:
-    return entry["arm"], entry["point"], entry["seed"]
-
-
-def _ids(entries: Iterable[Record]) -> set[str]:
-    return {run for entry in entries for run in [entry["run"], *entry["rounds"]]}

@@ -28,7 +28,7 @@ def watcher_of(request: Request, training: Training) -> Watcher:
         InputError: It cannot be taken: there are fewer examples than asked for, say.
     """
     if isinstance(request.options, DynamicsOptions):
-        return DynamicsWatcher(
+        return DynamicsWatcher.of(
             request.options, request.sample.examples, request.sample.seed, training
         )
     return ProbeWatcher(request, training)

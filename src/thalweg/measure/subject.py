@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from thalweg.cohort import AutogradBackend, Cohort, GradientBackend, NativeBackend
 from thalweg.cohort.backend import Batch
+from thalweg.cohort.layout import constants, trainable
 from thalweg.cohort.planner import examine
 from thalweg.data import Split, Task
 from thalweg.errors import InputError
@@ -101,7 +102,7 @@ class Subject:
         if not cohort.W.isfinite().all():
             raise InputError("the weights are not finite; nothing can be measured of them")
         data = chosen.splits[split]
-        index = _draw(len(data), examples, seed).to(device)
+        index = sample_of(len(data), examples, seed).to(device)
         backend = _backend(modules[0], chosen, modules[0].training)
         subject = cls(cohort, chosen, backend, data, index, seed, origins)
         subject._check_determinism()
@@ -122,7 +123,7 @@ class Subject:
             InputError: There are fewer examples than asked for.
         """
         data = task.splits[split]
-        index = _draw(len(data), examples, seed).to(cohort.W.device)
+        index = sample_of(len(data), examples, seed).to(cohort.W.device)
         backend = _backend(cohort.module, task, training=False)
         return cls(cohort, task, backend, data, index, seed).moved(cohort, cohort.W.clone())
 
@@ -153,7 +154,10 @@ class Subject:
     def network(self, row: int) -> nn.Module:
         """Return a copy of one of the networks, in evaluation mode."""
         module = copy.deepcopy(self.cohort.module)
-        module.load_state_dict(self.cohort.state(row))
+        # A state dict would lack buffers that are not saved, and name a tied parameter twice.
+        own = {**trainable(module), **constants(module)}
+        for name, tensor in self.cohort.state(row).items():
+            own[name].data.copy_(tensor)
         return module.eval()
 
     def batches(self, size: int = CHUNK) -> list[Batch]:
@@ -235,7 +239,12 @@ class Subject:
             )
 
 
-def _draw(available: int, examples: int | None, seed: int) -> Tensor:
+def sample_of(available: int, examples: int | None, seed: int) -> Tensor:
+    """Return the numbers of examples drawn without replacement, ascending; None for all.
+
+    Raises:
+        InputError: There are fewer than asked for.
+    """
     if examples is None or examples == available:
         return torch.arange(available)
     if not 1 <= examples <= available:

@@ -94,7 +94,7 @@ def training_of(
 def watch(training: Training, **options: Any) -> Watching:
     """Train to the end under the eyes of instruments."""
     examples = options.pop("examples", None)
-    watcher = DynamicsWatcher(DynamicsOptions(**options), examples, 0, training)
+    watcher = DynamicsWatcher.of(DynamicsOptions(**options), examples, 0, training)
     watching = Watching(watcher)
     training.run(watching)
     return watching

@@ -7,6 +7,7 @@ example's gradient. Everything comes from one more pass over the batch.
 import torch
 from torch import Tensor
 
+from thalweg.errors import InputError
 from thalweg.measure.dynamics.instrument import Instrument
 from thalweg.measure.dynamics.look import Look
 
@@ -29,9 +30,15 @@ def _noise(look: Look) -> dict[str, Tensor]:
         "inner_product_test",
     )
     b = look.group_size
+    nothing = {name: torch.full_like(look.losses, torch.nan) for name in names}
     if b == 0:  # one example has no parts
-        return {name: torch.full_like(look.losses, torch.nan) for name in names}
-    parts = look.group_gradients
+        return nothing
+    try:
+        parts = look.group_gradients
+    except InputError:
+        raise
+    except ValueError:  # PyTorch's for the batch statistics of a part of one example
+        return nothing
     n = parts.shape[1]
     B = n * b
     products = (parts @ parts.transpose(1, 2)).double()  # all inner products, (K, n, n)

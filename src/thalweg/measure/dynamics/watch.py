@@ -22,22 +22,17 @@ class DynamicsWatcher(Watcher):
 
     Args:
         options: Which instruments.
-        examples: Training examples of the instruments that look at more than the batch.
-        seed: Of their sample.
+        subject: Training examples of the instruments that look at more than the batch.
         training: The cohort, at the start of its training.
     """
 
-    def __init__(
-        self, options: DynamicsOptions, examples: int | None, seed: int, training: Training
-    ) -> None:
+    def __init__(self, options: DynamicsOptions, subject: Subject, training: Training) -> None:
         super().__init__()
         self._instruments = [INSTRUMENTS[name] for name in options.names]
         self.prepares = any(each.follows for each in self._instruments)
         self._moves = any(each.moves for each in self._instruments)
         self._keeps = any(each.keeps for each in self._instruments)
-        cohort, task = training.cohort, training.task
-        wanted = examples or min(EXAMPLES, len(task.train))
-        subject = Subject.watching(cohort, task, wanted, "train", seed)
+        cohort = training.cohort
         self._shared = Shared(training, options.groups, subject, cohort.W.clone())
         self._iterate = torch.empty_like(cohort.W)
         constraint = training.settings.constraint
@@ -47,6 +42,25 @@ class DynamicsWatcher(Watcher):
         self._previous = torch.zeros_like(cohort.W)
         self._updated = -1
         self._seen: Sequence[Tensor] = ()
+
+    @classmethod
+    def of(
+        cls, options: DynamicsOptions, examples: int | None, seed: int, training: Training
+    ) -> "DynamicsWatcher":
+        """Return a watcher that draws its training examples.
+
+        Args:
+            options: Which instruments.
+            examples: How many training examples; None for `EXAMPLES`, or all if they are fewer.
+            seed: Of the draw.
+            training: The cohort, at the start of its training.
+
+        Raises:
+            InputError: There are fewer examples than asked for.
+        """
+        cohort, task = training.cohort, training.task
+        wanted = examples or min(EXAMPLES, len(task.train))
+        return cls(options, Subject.watching(cohort, task, wanted, "train", seed), training)
 
     def row_state(self, row: int) -> dict[str, Any]:
         memory = {name: kept[row].clone() for name, kept in self._shared.memory.items()}
