@@ -211,21 +211,11 @@ def test_a_wrong_command_gets_a_sentence(
     assert set(folder.rglob("*")) == before, "a wrong input left something behind"
 
 
-@pytest.mark.parametrize(
-    ("command", "sentence"),
-    [
-        ("run absent.toml", "thalweg: absent.toml: cannot be read (No such file or directory)\n"),
-        ("run text.toml", "thalweg: optimizer.lr = 'fast': must be a number\n"),
-        ("show --out folder", "thalweg: folder: is no results folder (it has no store.json)\n"),
-    ],
-)
 def test_the_console_script_says_the_same(
-    script: Callable[..., subprocess.CompletedProcess[str]],
-    folder: Path,
-    command: str,
-    sentence: str,
+    script: Callable[..., subprocess.CompletedProcess[str]], folder: Path
 ) -> None:
-    done = script(*command.split(), cwd=folder)
+    done = script("run", "text.toml", cwd=folder)
+    sentence = "thalweg: optimizer.lr = 'fast': must be a number\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
 
 

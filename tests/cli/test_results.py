@@ -119,7 +119,7 @@ def test_sweep_prints_one_json_object_with_null_for_what_diverged(
         assert run["seconds"] > 0
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_run_prints_one_json_object_whatever_a_user_s_code_prints_or_raises(
     script: Callable[..., subprocess.CompletedProcess[str]], study: Path, jobs: int
 ) -> None:

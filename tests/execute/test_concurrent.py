@@ -3,6 +3,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from thalweg.store import Store
 
 STEPS = 18  # an epoch of 1150 examples in batches of 64
@@ -33,6 +35,7 @@ def test_two_at_once_share_the_work_and_train_nothing_twice(
     assert len(pids(log)) == 2, "one of the two did all the work"
 
 
+@pytest.mark.slow
 def test_the_other_finishes_when_one_is_killed(
     tmp_path: Path, write_study: Callable[..., Path], start: Callable[..., Any]
 ) -> None:

@@ -114,7 +114,7 @@ def test_a_complete_run_that_kills_its_worker_when_it_is_watched_stays_complete(
     assert set(results.series()["run"]) == {arms["good"]}
 
 
-@pytest.mark.parametrize("left", ["failed", "running"])
+@pytest.mark.parametrize("left", [pytest.param("failed", marks=pytest.mark.slow), "running"])
 def test_a_run_that_did_not_end_is_tried_again_in_a_process_of_its_own(
     tmp_path: Path,
     write_study: Callable[..., Path],

@@ -8,7 +8,7 @@ from thalweg import InputError, Results
 from thalweg.store.query import query
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_what_a_stranger_s_code_does_stays_with_its_own_runs(
     tmp_path: Path,
     write_study: Callable[..., Path],
@@ -67,6 +67,7 @@ def test_a_checkpoint_of_something_else_fails_the_run_and_not_the_study(
     assert again.frame()["status"].to_list() == ["failed", "failed", "done", "done"]
 
 
+@pytest.mark.slow
 def test_a_model_that_ends_its_process_is_a_sentence(
     tmp_path: Path, write_study: Callable[..., Path], run_here: Callable[..., Results]
 ) -> None:

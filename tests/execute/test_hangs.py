@@ -20,6 +20,7 @@ def write(write_study: Callable[..., Path]) -> Path:
     return write_study(study={"name": "study", "seeds": 1}, optimizer=optimizer, arms=arms)
 
 
+@pytest.mark.slow
 def test_a_worker_that_gives_no_sign_is_ended_and_its_run_fails(
     tmp_path: Path,
     write_study: Callable[..., Path],

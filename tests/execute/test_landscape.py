@@ -166,6 +166,7 @@ def test_a_path_that_is_asked_for_later(write_study: Write, tmp_path: Path, run_
     assert {path: path.stat().st_mtime_ns for path in out.glob("runs/*/*")} == kept
 
 
+@pytest.mark.slow
 def test_they_are_in_the_report(finished: tuple[Path, Path]) -> None:
     _, out = finished
     results = read_results(Store(out), "study")

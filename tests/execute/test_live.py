@@ -115,6 +115,7 @@ def test_only_the_selected_runs_of_some_arms_are_watched(
     assert gap.filter(arm="sgd")["point"].n_unique() == 2
 
 
+@pytest.mark.slow
 def test_a_watched_study_that_is_killed_goes_on_to_the_bit(
     write_study: Write, tmp_path: Path, run_here: Run, start: Start
 ) -> None:
