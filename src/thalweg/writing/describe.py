@@ -23,6 +23,7 @@ TERMS = {
     "damping": "Damping λ that is added to the curvature.",
     "line_search": "How a step's length is found.",
     "adjust_lr": "How the learning rate follows from the shape of a matrix.",
+    "ns_steps": "Newton-Schulz iterations of a step.",
     "nonlinearity": "The nonlinearity that follows a layer.",
 }
 """Terms of the field that options need not explain each time."""

@@ -19,7 +19,7 @@ USUAL: Mapping[str, Any] = {
     "keep": 0.2,
     "backward_keep": 0.5,
     "target": 0.8,
-    "rounds": 5,
+    "RoundsOptions.rounds": 5,
     "rewind": "epoch:1",
     "examples": 1000,
     "label_smoothing": 0.1,
@@ -32,7 +32,7 @@ USUAL: Mapping[str, Any] = {
     "tuning": 50,
     "trials": 20,
     "metric": "test_accuracy",
-    "groups": {"with momentum": ["momentum*"]},
+    "StudyOptions.groups": {"with momentum": ["momentum*"]},
     "notes": ["The test split was looked at before."],
     "targets": {"test_accuracy": [0.85, 0.9]},
     "final_sparsity": {"name": "one_shot", "keep": 0.2},
@@ -50,7 +50,9 @@ USUAL: Mapping[str, Any] = {
     "instruments": ["loss"],
     "shape": [1, 28, 28],
 }
-"""Values for keys that have no default, or whose default shows little."""
+"""Values for keys that have no default, or whose default shows little: by the name of a key, or
+with that of its options before it.
+"""
 
 KEPT_LIST = [0.6, 0.4]
 """Fractions kept of a pruning by rounds, whose ``keep`` is a list."""
@@ -66,8 +68,9 @@ def value_of(options: type[Options], field: str) -> Any:
     plain = isinstance(default, bool | int | float | str | list) and default != []
     if field == "keep" and schema.get("type") == "array":
         return KEPT_LIST
-    if field in USUAL and not (plain and field == "lr"):
-        return USUAL[field]
+    for name in (f"{options.__name__}.{field}", field):
+        if name in USUAL and not (plain and field == "lr"):
+            return USUAL[name]
     return default if plain else sample(schema)
 
 
@@ -104,6 +107,8 @@ def example_of_field(table: Table, field: str) -> str:
     value = value_of(table.options, field)
     if table.path == "probes":
         return example("probes", {"name": "hessian", field: value})
+    if table.path == "protocol.until_resolved":  # which has no part without the others
+        return example(table.path, USUAL["until_resolved"])
     return f"{table.path}.{field} = {inline(value)}"
 
 

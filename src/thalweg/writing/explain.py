@@ -23,6 +23,10 @@ LISTS = {
 }
 
 
+SAME = {"protocol.final_sparsity": "sparsity", "sparsity.lr_schedule": "train.schedule"}
+"""Tables that have the keys of another."""
+
+
 @dataclass(frozen=True)
 class Explanation:
     """One key of a study file, or one of the names that a key may have.
@@ -105,8 +109,9 @@ def _readings(path: str) -> Iterator[str]:
     for table in ("study.groups", "protocol.arm_seeds"):
         if path.startswith(f"{table}."):
             yield table
-    if path.startswith("protocol.final_sparsity."):
-        yield from _readings(path.removeprefix("protocol.final_"))
+    for part, whole in SAME.items():
+        if path.startswith(f"{part}."):
+            yield from _readings(path.replace(part, whole, 1))
 
 
 def _parts(path: str) -> list[str]:
