@@ -60,8 +60,11 @@ def test_enter_five_times_is_a_study(
     asked = answering("", "", "", "", "")
     done = thalweg("init")
     assert (done.status, done.stderr) == (0, "")
-    assert [question[:3] for question in asked] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
-    assert done.stdout.startswith("wrote study.toml: 30 runs of 2 arms\n")
+    assert asked == ["    [digits] ", "    [mlp] ", "    [sgd, adam] ", "    [usual] ", "    [3] "]
+    lines = done.stdout.splitlines()
+    assert [line[:3] for line in lines[:5]] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[5] == "wrote study.toml: 30 runs of 2 arms"
     table = read(tmp_path / "study.toml")
     assert table["study"]["name"] == "study"
     assert table["arms"]["adam"]["optimizer"] == {

@@ -59,9 +59,10 @@ class _Asker:
         """
         if given is not None or self.yes:
             return read(usual if given is None else given)
+        print(question)
         while True:
             try:
-                answer = input(f"{question} [{usual}]: ").strip()
+                answer = input(f"    [{usual}] ").strip()
             except EOFError:
                 raise InputError(
                     "the questions were not answered to the end, so nothing was written; give "
@@ -70,7 +71,7 @@ class _Asker:
             try:
                 return read(answer or usual)
             except InputError as error:
-                print(f"  {error}")
+                print(f"    {error}")
 
 
 def init(
@@ -159,20 +160,19 @@ def _answers(
     epochs: Any,
     data: Path | None,
 ) -> Answers:
-    named = '"package.module:Name"'
-    tasks = f"1/5 Task ({', '.join(TASKS.names())}, or {named})"
+    tasks = f"1/5 Task: {', '.join(TASKS.names())}, or package.module:Name"
     chosen_task = asker.ask(task, tasks, "digits", _task)
-    models = f"2/5 Model ({', '.join(MODELS.names())}, or {named})"
+    models = f"2/5 Model: {', '.join(MODELS.names())}, or package.module:Name"
     usual_model = "lenet5" if chosen_task in SOURCES else "mlp"
     chosen_model = asker.ask(model, models, usual_model, lambda text: _model(text, chosen_task))
-    rules = "3/5 Optimizers, with commas between (thalweg list optimizers)"
+    rules = "3/5 Optimizers, with commas between: see thalweg list optimizers"
     chosen = asker.ask(optimizer, rules, "sgd, adam", _optimizers)
     passes = usual_epochs(chosen_task) if epochs is None else epochs
-    rates = "4/5 Learning rates (values, 1e-3..1:8, usual: five around it, find: by a ramp)"
+    rates = "4/5 Learning rates: values, a range as 1e-3..1:8, usual, or find (by a ramp)"
     found = asker.ask(
         lr, rates, "usual", lambda text: _rates(text, chosen, chosen_task, chosen_model, data)
     )
-    count = asker.ask(seeds, "5/5 Seeds (how often each is trained)", "3", _seeds)
+    count = asker.ask(seeds, "5/5 Seeds: how often everything is trained", "3", _seeds)
     return Answers(chosen_task, chosen_model, chosen, found, count, passes)
 
 
