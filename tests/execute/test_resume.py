@@ -101,11 +101,12 @@ def statuses(out: Path) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "backend", "epochs"),
+    ("jobs", "backend", "epochs", "kills"),
     [
-        pytest.param(1, "autograd", 2, marks=pytest.mark.slow),
-        (2, "autograd", 1),
-        pytest.param(1, "native", 20, marks=pytest.mark.slow),
+        (2, "autograd", 0, 1),
+        pytest.param(1, "autograd", 2, 2, marks=pytest.mark.slow),
+        pytest.param(2, "autograd", 1, 4, marks=pytest.mark.slow),
+        pytest.param(1, "native", 20, 2, marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_random_moments_it_ends_with_the_very_bits(
@@ -116,26 +117,30 @@ def test_killed_at_random_moments_it_ends_with_the_very_bits(
     jobs: int,
     backend: str,
     epochs: int,
+    kills: int,
 ) -> None:
+    """``epochs`` are of LeNet-5, three times as many of the others; 0 leaves it out."""
     if backend == "native" and not available():
         pytest.skip("the compiled kernels are not available here")
+    lenet5 = {**LENET5, "train": {"epochs": epochs, "batch_size": 64}}
+    arms = {**ARMS, "lenet5": lenet5} if epochs else ARMS
     study = write_study(
         study={"name": "study", "seeds": 3},
         model={"name": "mlp", "widths": [32]},
-        train={"epochs": 3 * epochs, "batch_size": 16},
-        arms={**ARMS, "lenet5": {**LENET5, "train": {"epochs": epochs, "batch_size": 64}}},
+        train={"epochs": 3 * max(epochs, 1), "batch_size": 16},
+        arms=arms,
     )
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run_here(study, whole, jobs, backend)
-    assert len(finals(whole)) == 15
+    assert len(finals(whole)) == 3 * len(arms)
 
-    for _ in range(2):
+    for _ in range(kills):
         complete = statuses(broken)["done"]
         driver = start(study, broken, jobs, backend)
         driver.wait_until(lambda before=complete: statuses(broken)["done"] > before)
         time.sleep(random.uniform(0, 0.5))
         driver.kill_all()
-    assert statuses(broken)["done"] < 15, "it was done before it could be killed"
+    assert statuses(broken)["done"] < 3 * len(arms), "it was done before it could be killed"
     run_here(study, broken, jobs, backend)
     assert finals(broken) == finals(whole)
     for run in Store(broken).runs():
