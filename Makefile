@@ -12,7 +12,7 @@ SANITIZED = build/sanitized
 # From z to a: the longest are not the last, with which a core would be alone.
 QUICK = $(basename $(notdir $(shell grep -l '^\[presets.quick\]' src/thalweg/recipes/*.toml | sort -r)))
 
-.PHONY: demo test test-slow test-tutorials soak studies-quick check fuzz sanitize bench clean
+.PHONY: demo test test-slow test-tutorials test-integrations soak studies-quick check fuzz sanitize bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
@@ -25,6 +25,10 @@ test-slow: $(VENV)/.installed-dev
 
 test-tutorials: $(VENV)/.installed-dev
 	$(PYTEST) tests/tutorials
+
+# The callbacks of Lightning and Hugging Face, in the real libraries.
+test-integrations: $(VENV)/.installed-integrations
+	$(PYTEST) tests/instruments
 
 # The tests of faults at their longest, a line a fault (docs/reliability.md); disks need root.
 soak: $(VENV)/.installed-dev
@@ -100,4 +104,8 @@ $(VENV)/.installed-dev: $(VENV)/.created $(SOURCES)
 
 $(VENV)/.installed-bench: $(VENV)/.created $(SOURCES)
 	$(INSTALL) --editable '.[bench]'
+	touch $@
+
+$(VENV)/.installed-integrations: $(VENV)/.created $(SOURCES)
+	$(INSTALL) --editable '.[dev,integrations]'
 	touch $@

@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from thalweg.data import Split
 from thalweg.errors import InputError
 from thalweg.instruments.undisturbed import Call
+from thalweg.measure.subject import sample_of
 
 Tree = Any
 """A tensor, or tuples, lists and mappings of such. A tensor as long as the first one has a row an
@@ -51,12 +53,13 @@ class Examples:
 
 
 def examples_of(data: Any, at_most: int, device: torch.device, key: str) -> Examples:
-    """Return the examples of a pair ``(inputs, targets)``, or the first of those that batches hold.
+    """Return examples of a set.
 
     Args:
-        data: A tuple of both, or what yields such batches (a DataLoader); a batch that is a mapping
-            holds its targets, if any, itself.
-        at_most: About so many examples are taken from batches.
+        data: A tuple ``(inputs, targets)``; a mapping, which holds its targets, if any, itself; or
+            what yields such batches. Of a DataLoader the examples are drawn from its data set,
+            without replacement; of all else the first batches are taken.
+        at_most: About so many are taken of what is not given whole.
         device: Where to put them.
         key: How messages call them.
 
@@ -64,15 +67,16 @@ def examples_of(data: Any, at_most: int, device: torch.device, key: str) -> Exam
         InputError: There are none, or the batches do not fit together.
     """
     found: list[Examples] = []
-    if isinstance(data, tuple) and len(data) == 2:
-        found = [Examples(*data)]
-    elif isinstance(data, Mapping):
-        found = [Examples(data)]
+    if isinstance(data, Mapping) or (isinstance(data, tuple) and len(data) == 2):
+        found = [_of_batch(data)]
+    elif isinstance(data, DataLoader) and _is_map(data):
+        every: Any = data.dataset
+        drawn = sample_of(len(every), min(at_most, len(every)), 0)
+        found = [_of_batch(data.collate_fn([every[i] for i in drawn.tolist()]))]
     elif isinstance(data, Iterable):
         count = 0
         for batch in data:
-            pair = isinstance(batch, tuple | list) and len(batch) == 2
-            found.append(Examples(*batch) if pair else Examples(batch))
+            found.append(_of_batch(batch))
             count += len(found[-1])
             if count >= at_most:
                 break
@@ -89,6 +93,16 @@ def examples_of(data: Any, at_most: int, device: torch.device, key: str) -> Exam
             "(inputs, targets)"
         ) from None
     return Examples(_moved(inputs, device), _moved(targets, device))
+
+
+def _is_map(loader: DataLoader[Any]) -> bool:
+    """Return whether a loader makes its batches of examples that can be had by number."""
+    return not isinstance(loader.dataset, IterableDataset) and loader.batch_sampler is not None
+
+
+def _of_batch(batch: Any) -> Examples:
+    pair = isinstance(batch, tuple | list) and len(batch) == 2
+    return Examples(*batch) if pair else Examples(batch)
 
 
 class Library:

@@ -58,8 +58,8 @@ class Instruments:
             preset has it.
         groups: Parts of a batch whose gradients tell the noise.
         loss: Outputs of ``model`` and targets → mean loss over the examples.
-        train: Training examples, a tuple ``(inputs, targets)``, or what yields such batches, of
-            which the first are taken.
+        train: Training examples, a tuple ``(inputs, targets)``; or what yields such batches: of a
+            DataLoader they are drawn from its data set, of all else the first are taken.
         validation: Held-out examples whose targets are classes, likewise.
         examples: How many of the training examples are looked at; by default 1,000.
         out: Results folder, or a URL; None to write nothing.
@@ -99,8 +99,10 @@ class Instruments:
         sample = validate(SampleOptions, {"examples": examples})
         self._moments = _moments(when or usual_moments(options))
         _check_optimizer(optimizer)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            raise InputError("torch.distributed: is in use; a training must be of one process")
+        processes = torch.distributed
+        together = processes.is_available() and processes.is_initialized()
+        if together and processes.get_world_size() > 1:
+            raise InputError("model: is trained by several processes; must be by one")
         if out is not None and study is None:
             raise InputError("study = None: must be a name where out is given")
         self._model, self._optimizer = model, optimizer

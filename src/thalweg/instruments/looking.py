@@ -152,9 +152,10 @@ class Looking:
         Raises:
             InputError: What was told before the first step was not told before this one.
         """
-        self.network.read()
         told = self._told(batches)
-        if self._training is None or self._watcher is None:
+        if self._watcher is None or self._watcher.moves:
+            self.network.read()
+        if self._watcher is None:
             self._begin(told, batches)
         assert self._training is not None and self._watcher is not None
         training = self._training
@@ -171,7 +172,8 @@ class Looking:
     def after(self, due: bool) -> Values:
         """Look after the step; return the figures of a look that is due."""
         assert self._training is not None and self._watcher is not None
-        self.network.read()
+        if self._watcher.moves:
+            self.network.read()
         self._training.step += 1
         return self._watcher.after(self._training, due)
 

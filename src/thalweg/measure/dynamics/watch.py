@@ -24,13 +24,16 @@ class DynamicsWatcher(Watcher):
         options: Which instruments.
         subject: Training examples of the instruments that look at more than the batch.
         training: The cohort, at the start of its training.
+
+    Attributes:
+        moves: It reads the weights.
     """
 
     def __init__(self, options: DynamicsOptions, subject: Subject, training: Training) -> None:
         super().__init__()
         self._instruments = [INSTRUMENTS[name] for name in options.names]
         self.prepares = any(each.follows for each in self._instruments)
-        self._moves = any(each.moves for each in self._instruments)
+        self.moves = any(each.moves for each in self._instruments)
         self._keeps = any(each.keeps for each in self._instruments)
         cohort = training.cohort
         self._shared = Shared(training, options.groups, subject, cohort.W.clone())
@@ -75,7 +78,7 @@ class DynamicsWatcher(Watcher):
 
     def before(self, training: Training, due: bool) -> None:
         cohort, oracle = training.cohort, training.oracle
-        if self._moves:
+        if self.moves:
             self._iterate.copy_(cohort.W)
         if due:
             if self._latent:
@@ -85,7 +88,7 @@ class DynamicsWatcher(Watcher):
             self._seen = (oracle.losses, gradient, norm)
 
     def after(self, training: Training, due: bool) -> Values:
-        known = self._moves and self._move(training)
+        known = self.moves and self._move(training)
         if not due:
             return {}
         losses, gradient, norm = self._seen
