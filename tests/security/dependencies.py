@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +18,8 @@ from packaging.requirements import Requirement
 
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 
-OWN = {"thalweg", "setuptools"}
-"""The package itself, and what an environment brings."""
+OWN = {"thalweg", "pip", "setuptools"}
+"""The package itself, and what an environment brings in a version of its own."""
 
 ADVISORIES_SECONDS = 10
 """Time that the network may take."""
@@ -74,8 +75,8 @@ def unpinned(found: dict[str, str], pins: dict[str, str]) -> list[str]:
     ]
 
 
-def advisories() -> tuple[bool, str]:
-    """Return whether no vulnerability is known, and what is to be said."""
+def advisories(names: Collection[str]) -> tuple[bool, str]:
+    """Return whether no vulnerability of these packages is known, and what is to be said."""
     if find_spec("pip_audit") is None:
         return True, "advisories: not asked for, pip-audit is not installed"
     command = [sys.executable, "-m", "pip_audit", "--local", "--format", "json"]
@@ -87,26 +88,27 @@ def advisories() -> tuple[bool, str]:
             check=False,
             timeout=ADVISORIES_SECONDS,
         )
-        found = json.loads(done.stdout)["dependencies"]
+        told = json.loads(done.stdout)["dependencies"]
     except subprocess.TimeoutExpired:
         return True, "advisories: the index did not answer in time, so none were looked at"
     except ValueError:
         last = (done.stderr.strip().splitlines() or ["no reason told"])[-1]
         return True, f"advisories: could not be had ({last[:200]})"
+    found = [each for each in told if normal(each["name"]) in names and each["name"] not in OWN]
     known = [
         f"{each['name']} {each['version']}: {', '.join(v['id'] for v in each['vulns'])}"
         for each in found
         if each.get("vulns")
     ]
     asked = sum("skip_reason" not in each for each in found)
-    told = f"advisories: {len(known)} packages have some, of {asked} that the index tells of"
-    return not known, "\n".join([*known, told])
+    counts = f"advisories: {len(known)} packages have some, of {asked} that the index tells of"
+    return not known, "\n".join([*known, counts])
 
 
 def main() -> int:
     versions, lines = needed("thalweg", frozenset({"dev"}))
     lines += unpinned(versions, pinned(CONSTRAINTS.read_text(encoding="utf-8")))
-    clean, told = advisories()
+    clean, told = advisories(versions)
     print("\n".join([*lines, told]))
     return int(bool(lines) or not clean)
 

@@ -43,12 +43,13 @@ def test_without_a_network_there_is_a_word_and_no_failure(
 
     monkeypatch.setattr(dependencies, "find_spec", lambda name: sys)
     monkeypatch.setattr(dependencies.subprocess, "run", run)
-    assert dependencies.advisories() == (
+    assert dependencies.advisories({"a"}) == (
         True,
         "advisories: could not be had (ConnectionError: no route)",
     )
     known = '{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "X-1"}]}]}'
     done = subprocess.CompletedProcess([], 1, known, "")
     monkeypatch.setattr(dependencies.subprocess, "run", lambda command, **options: done)
-    clean, told = dependencies.advisories()
+    clean, told = dependencies.advisories({"a"})
     assert not clean and told.startswith("a 1: X-1\n")
+    assert dependencies.advisories({"b"})[0], "a is not needed by the package"
