@@ -102,10 +102,14 @@ def chance_topology_distance(
 
 
 def _drawn(masks: Mapping[str, Tensor], random: np.random.Generator) -> dict[str, Tensor]:
-    return {
-        name: torch.from_numpy(random.permuted(mask.flatten().cpu().numpy())).view(mask.shape)
-        for name, mask in masks.items()
+    """Return masks that keep as many; a file may tell the parameters in any order, so these are
+    drawn in that of their names, and returned in the file's.
+    """
+    drawn = {
+        name: torch.from_numpy(random.permuted(masks[name].flatten().cpu().numpy()))
+        for name in sorted(masks)
     }
+    return {name: drawn[name].view(mask.shape) for name, mask in masks.items()}
 
 
 def _chain(masks: Mapping[str, Links]) -> list[Wiring]:
