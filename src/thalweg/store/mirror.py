@@ -5,7 +5,6 @@ is opened; what is completed here is put there when it is, and at the end. A run
 its status last, so at the URL too a run is complete exactly when it says so.
 """
 
-import hashlib
 import json
 import re
 import threading
@@ -17,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from thalweg.cohort.seal import MISMATCH, check_seal
 from thalweg.errors import ThalwegError
+from thalweg.store.arrived import STATUS, faults
 from thalweg.store.files import DamagedError, read_json, write_whole
 from thalweg.store.lease import Lease
-from thalweg.store.run_directory import COMPLETE, FILES
+from thalweg.store.run_directory import COMPLETE
 from thalweg.store.state import file_state
 from thalweg.validation import brief
 
@@ -37,7 +36,6 @@ WRITERS = 8
 WAIT_SECONDS = 120.0
 """How long the end of a command waits for another one that writes to the same place."""
 
-STATUS = "status.json"
 MARKER = "store.json"
 
 _OURS = re.compile(
@@ -138,9 +136,9 @@ class Mirror:
         with self._turn:
             try:
                 self._list()
-                found = _faults(self._cat([name for name in self._there if _is_record(name)]))
+                found = faults(self._cat([name for name in self._there if _is_record(name)]))
                 for names in self._parts(_by_run(self._there)):
-                    found |= _faults(self._cat(names))
+                    found |= faults(self._cat(names))
                 if repair:
                     self._remove({_run_of(name) if _is_result(name) else name for name in found})
             except Exception as error:  # file systems raise what they like
@@ -222,7 +220,7 @@ class Mirror:
         damaged from then on.
         """
         content = self._cat(names)
-        content |= self._cat(_faults(content))
+        content |= self._cat(faults(content))
         statuses = [name for name in names if name.endswith(STATUS)]
         with ThreadPoolExecutor(WRITERS) as pool:  # waits for the disk overlap
             for part in (content.keys() - statuses, statuses):
@@ -234,9 +232,11 @@ class Mirror:
         found = self._files.cat([f"{self._base}/{name}" for name in names])
         return {path[len(self._base) + 1 :]: content for path, content in found.items()}
 
-    def _put(self, names: Collection[str]) -> None:
-        if names:
-            content = {n: (self.root / n).read_bytes() for n in names}
+    def _read(self, names: Iterable[str]) -> dict[str, bytes]:
+        return {name: (self.root / name).read_bytes() for name in names}
+
+    def _put(self, content: Mapping[str, bytes]) -> None:
+        if content:
             self._files.pipe({f"{self._base}/{name}": data for name, data in content.items()})
             self._there |= {name: (len(data), "") for name, data in content.items()}
 
@@ -255,8 +255,7 @@ class Mirror:
     def _push_in_turn(self) -> bool:
         try:
             files = self._new_files()
-            runs = dict(self._new_runs())
-            if not files and not runs:
+            if not files and next(self._new_runs(), None) is None:
                 self.trouble = None
                 return True
             if not self._lease.take():
@@ -264,12 +263,13 @@ class Mirror:
                 return False
             try:
                 self._list()  # another command may have put the same run there
-                self._put([name for name in files if name == MARKER])  # nothing is without it
-                self._put(files)
-                for _, names in self._new_runs():
+                self._put(self._read(name for name in files if name == MARKER))  # the first of all
+                self._put(self._read(files))
+                for content in self._new_runs():
                     self._lease.renew()
-                    self._put([name for name in names if not name.endswith(STATUS)])
-                    self._put([name for name in names if name.endswith(STATUS)])
+                    last = {name: content.pop(name) for name in [*content] if name.endswith(STATUS)}
+                    self._put(content)
+                    self._put(last)
                 self._list()
                 self._note_studies(files)
                 self._save()
@@ -281,8 +281,8 @@ class Mirror:
         self.trouble = None
         return True
 
-    def _new_runs(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield the runs that are complete here with files that are not there."""
+    def _new_runs(self) -> Iterator[dict[str, bytes]]:
+        """Yield, for each run that is complete here, the files that are not there."""
         folder = self.root / "runs"
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             run = f"runs/{path.name}"
@@ -297,11 +297,11 @@ class Mirror:
                 if _OURS.fullmatch(name)
                 and (not there if _is_result(name) else name not in self._there)
             ]
-            content = {name: (self.root / name).read_bytes() for name in lacking}
-            if _faults(content):
+            content = self._read(lacking)
+            if faults(content):
                 continue  # what is damaged here stays here
             if lacking:
-                yield run, lacking
+                yield content
             else:
                 self._done[run] = state
 
@@ -367,26 +367,4 @@ def _by_run(names: Iterable[str]) -> dict[str, list[str]]:
     for name in names:
         if name.startswith("runs/"):
             found[_run_of(name)].append(name)
-    return found
-
-
-def _faults(content: Mapping[str, bytes]) -> dict[str, str]:
-    """Return which of some files, with the status of each run's results among them, are not as they
-    were written, with what is wrong.
-    """
-    found = {}
-    digests: dict[str, str] = {}
-    for name, data in content.items():
-        if name.endswith(STATUS):
-            with suppress(ValueError, AttributeError):
-                own = json.loads(data).get(FILES, {})
-                digests |= {name.replace(STATUS, file): digest for file, digest in own.items()}
-    for name, data in content.items():
-        try:
-            if name not in digests:
-                check_seal(data)
-            elif hashlib.sha256(data).hexdigest() != digests[name]:
-                raise ValueError(MISMATCH)
-        except ValueError as error:
-            found[name] = str(error)
     return found

@@ -1,17 +1,14 @@
 """Runs that come from, and go to, a results folder that another machine has."""
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
-from thalweg.cohort.seal import MISMATCH, check_seal
 from thalweg.errors import ThalwegError
+from thalweg.store.arrived import STATUS, faults
 from thalweg.store.files import write_whole
-from thalweg.store.run_directory import COMPLETE, FILES, RunDirectory
+from thalweg.store.run_directory import COMPLETE, RunDirectory
 from thalweg.store.store import Store
-
-_STATUS = "status.json"
 
 
 def files_of(run: RunDirectory) -> dict[str, bytes]:
@@ -41,22 +38,11 @@ def take_in(store: Store, files: Mapping[str, bytes], runs: Collection[str]) -> 
     for path in contents:
         if path.parts[:1] != ("runs",) or path.parts[1] not in runs or ".." in path.parts:
             raise ThalwegError(f"{path}: is no file of a run that was given away to be trained")
-    statuses = {path: content for path, content in contents.items() if path.name == _STATUS}
-    for path, content in contents.items():
-        own = json.loads(statuses.get(path.with_name(_STATUS), b"{}"))
-        _check(path, content, own.get(FILES, {}).get(path.name))
+    for name, fault in faults(files).items():
+        raise ThalwegError(f"{name}: arrived damaged ({fault})")
+    statuses = {path: content for path, content in contents.items() if path.name == STATUS}
     for path, content in sorted(contents.items(), key=lambda each: each[0] in statuses):
         write_whole(store.root / path, content)
     for path, content in statuses.items():
         if json.loads(content)["status"] in COMPLETE:
             store.run(path.parts[1]).drop_checkpoints()
-
-
-def _check(path: PurePosixPath, content: bytes, digest: str | None) -> None:
-    try:
-        if digest is None:
-            check_seal(content)
-        elif hashlib.sha256(content).hexdigest() != digest:
-            raise ValueError(MISMATCH)
-    except ValueError as error:
-        raise ThalwegError(f"{path}: arrived damaged ({error})") from error
