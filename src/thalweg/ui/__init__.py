@@ -1,0 +1,1 @@
+"""A local web application that shows studies and runs, while they train and afterwards."""
