@@ -7,16 +7,13 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 from thalweg.report.charts import Heatmap, Line, Points, Shade
+from thalweg.report.class_charts import class_charts
 from thalweg.report.confusion_charts import confusion_charts
-from thalweg.report.figures import (
-    class_charts,
-    final_chart,
-    learning_curves,
-    sections,
-    sensitivity_charts,
-)
+from thalweg.report.figures import final_chart, sections
 from thalweg.report.interactive import interactive_figure
+from thalweg.report.learning_curves import learning_curves
 from thalweg.report.palette import colour
+from thalweg.report.sensitivity_charts import sensitivity_charts
 from thalweg.report.static import png, static_figure, svg
 from thalweg.study.panels import panels
 

@@ -7,8 +7,9 @@ import pytest
 from tests.report.conftest import Builder
 
 from thalweg.report.charts import Line, Points, Style, Words
-from thalweg.report.figures import final_chart, learning_curves
+from thalweg.report.figures import final_chart
 from thalweg.report.focus import outlying
+from thalweg.report.learning_curves import learning_curves
 from thalweg.report.metric_axis import focused
 from thalweg.report.static import static_figure
 from thalweg.study.panels import panels

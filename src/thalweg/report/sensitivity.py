@@ -105,7 +105,7 @@ def sensitivities(panel: Panel) -> dict[str, list[Sensitivity]]:
     for arm in panel.arms:
         axis = _numeric_axis(arm.points)
         if axis is not None:
-            found.setdefault(axis, []).extend(_curves(arm, axis, panel.metric))
+            found.setdefault(axis, []).extend(arm_curves(arm, axis, panel.metric))
     found = {axis: curves for axis, curves in found.items() if curves}
     return dict(sorted(found.items(), key=lambda item: item[0] != LEARNING_RATE))
 
@@ -157,7 +157,10 @@ def _numeric_axis(points: Iterable[Point]) -> str | None:
     return LEARNING_RATE if LEARNING_RATE in able else next(iter(able), None)
 
 
-def _curves(arm: Arm, axis: str, metric: str) -> list[Sensitivity]:
+def arm_curves(arm: Arm, axis: str, metric: str) -> list[Sensitivity]:
+    """Return an arm's curves along a numeric axis, one for each setting of what else varies; none
+    where no two points differ in this axis alone.
+    """
     held: dict[str, list[Point]] = {}
     for point in arm.points:
         if axis in point.axes:
