@@ -1,10 +1,10 @@
 """What worker processes gain, and what handing them work costs.
 
 Cohorts that fill a core, LeNet-5 on the digits for about a second each: how many a second two
-workers train against one, and two commands side by side, each with half of the work. Then one
-worker against training in the command itself: the difference is the scheduling (pipes, locks,
-events). The rates leave out the start of the processes and the first cohort of each, which loads
-the data.
+workers train against one, and two commands side by side, each with half of the work. Then the
+share of the time that is no training, by the runs' own clocks, of one worker and of training in
+the command itself: the difference is the scheduling (pipes, locks, events). All leaves out the
+start of the processes and the first cohort of each, which loads the data.
 """
 
 import argparse
@@ -28,19 +28,21 @@ KINDS = ("in the command", "one worker", "two workers", "two commands")
 
 
 class Clock(Progress):
-    """Notes when each worker has ended its cohorts."""
+    """Notes when each worker has ended its cohorts, which are of one run each."""
 
     def __init__(self) -> None:
         super().__init__(quiet=True)
-        self.ends: dict[int, list[float]] = defaultdict(list)
+        self.ends: dict[int, dict[str, float]] = defaultdict(dict)
 
     def end(self, worker: int, cohort: CohortPlan) -> None:
         super().end(worker, cohort)
-        self.ends[worker].append(perf_counter())
+        self.ends[worker][cohort.specs[0].id] = perf_counter()
 
-    def rate(self) -> float:
-        """Return cohorts a second, summed over the workers."""
-        return sum((len(t) - 1) / (t[-1] - t[0]) for t in self.ends.values() if len(t) > 1)
+    def workers(self) -> list[tuple[float, list[str]]]:
+        """Return of each worker the seconds since its first cohort ended, and the runs since."""
+        times = [list(ends.values()) for ends in self.ends.values()]
+        runs = [list(ends) for ends in self.ends.values()]
+        return [(t[-1] - t[0], r[1:]) for t, r in zip(times, runs, strict=True) if len(t) > 1]
 
 
 def specs(count: int, epochs: int) -> list[RunSpec]:
@@ -57,27 +59,38 @@ def specs(count: int, epochs: int) -> list[RunSpec]:
     ]
 
 
-def rate(jobs: int, in_workers: bool, count: int, epochs: int) -> float:
-    """Return cohorts a second of a command with so many processes of one thread."""
+def work(jobs: int, in_workers: bool, count: int, epochs: int) -> tuple[float, float]:
+    """Return cohorts a second of a command with so many processes of one thread, and the share of
+    their time in which they did not train.
+    """
     if in_workers:
         os.environ[VARIABLE] = "1000000"  # by which even one process is a worker
     clock = Clock()
     with tempfile.TemporaryDirectory() as out:
         resources = Resources("cpu", jobs, 1)
-        outcome = execute(specs(count, epochs), Store(Path(out), create=True), resources, clock)
+        store = Store(Path(out), create=True)
+        outcome = execute(specs(count, epochs), store, resources, clock)
+        seconds = {run.id: float(run.status()["seconds"]) for run in store.runs()}
     assert len(outcome.trained) == count
-    return clock.rate()
+    workers = clock.workers()
+    trained = sum(seconds[run] for _, runs in workers for run in runs)
+    return (
+        sum(len(runs) / passed for passed, runs in workers),
+        1 - trained / sum(passed for passed, _ in workers),
+    )
 
 
-def measure(kind: str, count: int, epochs: int) -> float:
+def measure(kind: str, count: int, epochs: int) -> tuple[float, float]:
+    """Return cohorts a second in all, and the mean share of the time that is no training."""
     commands = 2 if kind == "two commands" else 1
     jobs = 2 if kind == "two workers" else 1
     in_workers = kind.endswith(("worker", "workers"))
     with ProcessPoolExecutor(commands, mp_context=get_context("spawn")) as pool:
         # The first of each is left out.
         each = jobs + max(2, count // commands)
-        calls = [pool.submit(rate, jobs, in_workers, each, epochs) for _ in range(commands)]
-        return sum(call.result() for call in calls)
+        calls = [pool.submit(work, jobs, in_workers, each, epochs) for _ in range(commands)]
+        rates, others = zip(*(call.result() for call in calls), strict=True)
+    return sum(rates), sum(others) / commands
 
 
 def main() -> None:
@@ -90,9 +103,12 @@ def main() -> None:
     arguments = parser.parse_args()
     load = os.getloadavg()[0]
     rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    others: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for _ in range(arguments.rounds):
         for kind in KINDS:
-            rates[kind].append(measure(kind, arguments.cohorts, arguments.epochs))
+            rate, other = measure(kind, arguments.cohorts, arguments.epochs)
+            rates[kind].append(rate)
+            others[kind].append(100 * other)
     print(f"{machine()}; load at the start {load:.1f}\n")
     print("| | cohorts a second, median | of one worker (min–max) |\n|---|--:|--:|")
     for kind in KINDS:
@@ -100,9 +116,12 @@ def main() -> None:
             [r / one for r, one in zip(rates[kind], rates["one worker"], strict=True)]
         )
         print(f"| {kind} | {median(rates[kind]):.3f} | {middle:.3f} ({low:.3f}–{high:.3f}) |")
-    pairs = zip(rates["in the command"], rates["one worker"], strict=True)
-    low, middle, high = spread([100 * (1 - worker / here) for here, worker in pairs])
-    print(f"\nscheduling: {middle:.1f} % ({low:.1f}–{high:.1f}) of the time of a worker")
+    here, worker = others["in the command"], others["one worker"]
+    low, middle, high = spread([there - own for own, there in zip(here, worker, strict=True)])
+    print(
+        f"\nnot training: {median(here):.1f} % of the time in the command, "
+        f"{median(worker):.1f} % in a worker; scheduling: {middle:.1f} % ({low:.1f}–{high:.1f})"
+    )
 
 
 if __name__ == "__main__":
