@@ -12,7 +12,7 @@ SANITIZED = build/sanitized
 # From z to a: the longest are not the last, with which a core would be alone.
 QUICK = $(basename $(notdir $(shell grep -l '^\[presets.quick\]' src/thalweg/recipes/*.toml | sort -r)))
 
-.PHONY: demo test test-slow test-tutorials test-integrations soak studies-quick check fuzz sanitize bench clean
+.PHONY: demo test test-slow test-tutorials test-integrations soak studies-quick docs check fuzz sanitize bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
@@ -40,6 +40,12 @@ studies-quick: $(VENV)/.installed
 
 study-%: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/thalweg run $* --preset quick --jobs 1 --out build/studies
+
+# The documentation site, in build/site: a warning, such as of a link that leads nowhere, is an error.
+docs: $(VENV)/.installed-docs
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet \
+	  -d build/site-cache docs build/site
+	@echo "build/site/index.html"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check
@@ -108,4 +114,8 @@ $(VENV)/.installed-bench: $(VENV)/.created $(SOURCES)
 
 $(VENV)/.installed-integrations: $(VENV)/.created $(SOURCES)
 	$(INSTALL) --editable '.[dev,integrations]'
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.created $(SOURCES)
+	$(INSTALL) --editable '.[docs]'
 	touch $@
