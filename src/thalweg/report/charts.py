@@ -110,20 +110,32 @@ class Points:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """Shares in [0, 1] by row and column, with a line of text for each.
+    """Shares by row and column, with a line of text for each.
 
-    Cell (i, j) is centred at x = j, y = i; the axes' ticks name them. ``numbers`` are written into
-    the cells of up to `MOST_CELL_TEXTS` rows.
+    Cell (i, j) is centred at x = j, y = i; the axes' ticks name them.
+
+    Attributes:
+        shares: In [0, 1]; of differences of shares, in [−1, 1].
+        hover: The texts.
+        numbers: Whether they are written into the cells of up to `MOST_CELL_TEXTS` rows.
+        largest: The share that has the deepest colour.
+        signed: Whether they are differences, of which the negative have a colour of their own.
     """
 
     shares: Sequence[Sequence[Number]]
     hover: Sequence[Sequence[str]]
     numbers: bool = True
+    largest: float = 1.0
+    signed: bool = False
 
     @property
     def texts(self) -> bool:
         """Whether the cells carry their numbers."""
         return self.numbers and len(self.shares) <= MOST_CELL_TEXTS
+
+    def text(self, share: Number) -> str:
+        """Return what is written into a cell."""
+        return difference_text(share) if self.signed else cell_text(share)
 
 
 @dataclass(frozen=True)
@@ -411,6 +423,13 @@ def cell_text(share: Number) -> str:
     if share is None or not share > 0:
         return ""
     return "<1" if share < 0.01 else f"{100 * share:.0f}"
+
+
+def difference_text(share: Number) -> str:
+    """Return the text of a cell of differences: points of per cent, nothing for less than half."""
+    if share is None or not abs(share) >= 0.005:
+        return ""
+    return f"{100 * share:+.0f}".replace("-", "−")
 
 
 def log_heights(z: Sequence[Sequence[Number]], scale: Axis) -> list[list[float]]:

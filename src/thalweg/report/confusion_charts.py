@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thalweg.report.charts import FACET_COLUMNS, Axis, Chart, Facet, Heatmap, name_ticks
 from thalweg.report.classes import ArmClasses, arm_classes
@@ -43,6 +44,51 @@ def _confusion_chart(panel: Panel, member: ArmClasses) -> Chart:
     )
 
 
+def difference_chart(panel: Panel, member: ArmClasses, base: ArmClasses) -> Chart:
+    """Return an arm's confusion matrix less another's: differences of the shares of the rows."""
+    shares = _shares(member) - _shares(base)
+    names = [clipped(name, 14) for name in member.names]
+    ticks = name_ticks(names)
+    first, last = -0.5, len(names) - 0.5
+    right = np.diagonal(shares)
+    best, worst = int(np.nanargmax(right)), int(np.nanargmin(right))
+    told = (
+        f"{member.arm.name} is right most more often on {member.names[best]} "
+        f"({100 * right[best]:+.2f} points), and least so on {member.names[worst]} "
+        f"({100 * right[worst]:+.2f})."
+    ).replace("-", "−")
+    known = [[None if math.isnan(v) else v for v in row] for row in shares.tolist()]
+    hover = [
+        [
+            f"true {true}, predicted {predicted}"
+            + ("" if share is None else f": {100 * share:+.2f} points".replace("-", "−"))
+            for predicted, share in zip(member.names, own, strict=True)
+        ]
+        for true, own in zip(member.names, known, strict=True)
+    ]
+    largest = max((abs(v) for row in known for v in row if v is not None), default=0.0)
+    return Chart(
+        name=slug("confusion-difference", panel.task, panel.model, member.arm.name, base.arm.name),
+        title=f"{member.arm.name} less {base.arm.name}: {panel.title}",
+        description=f"Confusion matrix of {member.arm.name} less that of {base.arm.name} on "
+        f"{panel.title}. {told}",
+        caption=f"Blue is more often than with {base.arm.name}, orange less often; the deepest "
+        f"colour is {100 * largest:.3g} points. {told}",
+        x=Axis("Predicted class", limits=(first, last), ticks=ticks),
+        y=Axis("True class", limits=(last, first), ticks=ticks),
+        layers=(Heatmap(known, hover, largest=largest or 1.0, signed=True),),
+        height=120 + 30 * min(max(len(names), 5), 20),
+    )
+
+
+def _shares(member: ArmClasses) -> NDArray[np.float64]:
+    """Return the share of each row; NaN in a row without examples."""
+    totals = member.counts.sum(axis=1, keepdims=True)
+    blank = np.full(member.counts.shape, np.nan)
+    found: NDArray[np.float64] = np.divide(member.counts, totals, out=blank, where=totals > 0)
+    return found
+
+
 def _confusions_chart(
     panel: Panel, members: Sequence[ArmClasses], number: int, charts: int
 ) -> Chart:
@@ -73,10 +119,7 @@ def _confusions_chart(
 
 def _confusion_pane(member: ArmClasses, numbers: bool) -> tuple[Facet, str]:
     """Return an arm's matrix and, in a sentence, its most frequent confusion."""
-    totals = member.counts.sum(axis=1, keepdims=True)
-    shares = np.divide(
-        member.counts, totals, out=np.full(member.counts.shape, np.nan), where=totals > 0
-    )
+    shares = _shares(member)
     wrong = member.counts.copy()
     np.fill_diagonal(wrong, 0)
     true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)

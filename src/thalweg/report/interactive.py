@@ -25,7 +25,6 @@ from thalweg.report.charts import (
     Points,
     Shade,
     Words,
-    cell_text,
     runs_of_finite,
 )
 from thalweg.report.formats import clipped
@@ -35,6 +34,7 @@ from thalweg.report.interactive_landscape import contour_traces, relief_figure
 from thalweg.report.palette import (
     BAND_OPACITY,
     HEAT,
+    HEAT_BELOW,
     HEAT_OPACITY,
     SHADE_OPACITY,
     colour,
@@ -243,13 +243,17 @@ def _errors(
 def _heatmap(heat: Heatmap) -> go.Heatmap:
     return go.Heatmap(
         z=[list(shares) for shares in heat.shares],
-        zmin=0,
-        zmax=1,
-        colorscale=[[0, rgba(HEAT, 0)], [1, rgba(HEAT, HEAT_OPACITY)]],
+        zmin=-heat.largest if heat.signed else 0,
+        zmax=heat.largest,
+        colorscale=[
+            *([[0, rgba(HEAT_BELOW, HEAT_OPACITY)], [0.5, rgba(HEAT_BELOW, 0)]] * heat.signed),
+            [0.5 * heat.signed, rgba(HEAT, 0)],
+            [1, rgba(HEAT, HEAT_OPACITY)],
+        ],
         showscale=False,
         xgap=1,
         ygap=1,
-        text=[[cell_text(share) if heat.texts else "" for share in row] for row in heat.shares],
+        text=[[heat.text(share) if heat.texts else "" for share in row] for row in heat.shares],
         texttemplate="%{text}" if heat.texts else None,
         textfont={"size": 11},
         customdata=[[html.escape(text, quote=False) for text in row] for row in heat.hover],

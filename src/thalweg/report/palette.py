@@ -17,6 +17,9 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "penta
 HEAT = "#0072B2"
 """Colour of a share of 1 in a heatmap; a share of 0 is the paper."""
 
+HEAT_BELOW = "#D55E00"
+"""Colour of the lowest of differences of shares."""
+
 HEAT_OPACITY = 0.75
 """Opacity of a share of 1, such that text is legible over it on light and on dark paper."""
 

@@ -30,7 +30,6 @@ from thalweg.report.charts import (
     Points,
     Shade,
     Words,
-    cell_text,
     legend_columns,
     runs_of_finite,
 )
@@ -38,6 +37,7 @@ from thalweg.report.formats import clipped
 from thalweg.report.palette import (
     BAND_OPACITY,
     HEAT,
+    HEAT_BELOW,
     HEAT_OPACITY,
     SHADE_OPACITY,
     colour,
@@ -285,11 +285,14 @@ def _draw_points(axes: Axes, points: Points) -> Line2D:
 
 
 def _draw_heatmap(axes: Axes, heat: Heatmap) -> None:
-    scale = LinearSegmentedColormap.from_list(
-        "share", [to_rgba(HEAT, 0), to_rgba(HEAT, HEAT_OPACITY)]
-    )
+    lower = [(0.0, to_rgba(HEAT_BELOW, HEAT_OPACITY)), (0.5, to_rgba(HEAT_BELOW, 0))]
+    upper = [(0.5 * heat.signed, to_rgba(HEAT, 0)), (1.0, to_rgba(HEAT, HEAT_OPACITY))]
+    scale = LinearSegmentedColormap.from_list("share", [*(lower * heat.signed), *upper])
     shares = np.array([_numbers(list(row)) for row in heat.shares])
-    axes.imshow(shares, cmap=scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    lowest = -heat.largest if heat.signed else 0
+    axes.imshow(
+        shares, cmap=scale, vmin=lowest, vmax=heat.largest, aspect="auto", interpolation="nearest"
+    )
     if heat.texts:
         for (i, j), share in np.ndenumerate(shares):
-            axes.text(j, i, cell_text(float(share)), ha="center", va="center")
+            axes.text(j, i, heat.text(float(share)), ha="center", va="center")
