@@ -34,9 +34,7 @@ def with_measured(
     """
     if metric is None or any(metric in panel.metrics for panel in grouped):
         return list(grouped)
-    shown = shown_figures(results).with_columns(
-        metric=pl.col("probe") + "." + pl.col("name").str.replace_all(" ", "_")
-    )
+    shown = _shown(results)
     values = dict(shown.filter(metric=metric).select("run", "value").iter_rows())
     return [
         replace(
@@ -46,6 +44,11 @@ def with_measured(
         )
         for panel in grouped
     ]
+
+
+def measured_metrics(results: StudyResults, panel: Panel) -> list[str]:
+    """Return the names of the measured figures that `with_measured` knows of a panel."""
+    return sorted(_names(_shown(results), panel))
 
 
 def left_out(
@@ -75,6 +78,11 @@ def _measured(arm: Arm, metric: str, values: Mapping[str, float]) -> Arm:
     point = compared_point(arm)
     runs = tuple(run | {metric: values[run["run"]]} for run in point.runs if run["run"] in values)
     return replace(arm, selected=replace(point, runs=runs))
+
+
+def _shown(results: StudyResults) -> pl.DataFrame:
+    name = pl.col("name").str.replace_all(" ", "_")
+    return shown_figures(results).with_columns(metric=pl.col("probe") + "." + name)
 
 
 def _names(shown: pl.DataFrame, panel: Panel) -> frozenset[str]:

@@ -1,6 +1,12 @@
 """The pages of a study, in the order in which they are offered."""
 
 from thalweg.ui.content import View
-from thalweg.ui.views import charts, confusion, curves, learning_rates
+from thalweg.ui.views import charts, compare, confusion, curves, learning_rates
 
-VIEWS: tuple[View, ...] = (curves.VIEW, learning_rates.VIEW, confusion.VIEW, charts.VIEW)
+VIEWS: tuple[View, ...] = (
+    curves.VIEW,
+    learning_rates.VIEW,
+    compare.VIEW,
+    confusion.VIEW,
+    charts.VIEW,
+)
