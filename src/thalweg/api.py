@@ -25,6 +25,7 @@ from thalweg.study.final import check_final, final_study
 from thalweg.study.panels import panels, selected_runs
 from thalweg.study.record import record_stop
 from thalweg.study.until_resolved import check_points, check_rule, planned_looks, with_seeds
+from thalweg.trackers import Destination, Tracking, export_to_tracker
 from thalweg.validation import unknown
 
 if TYPE_CHECKING:
@@ -183,6 +184,24 @@ class Results:
         files += write_recovery(results, folder)
         return files + (write_analysis(pruned, folder) if analysis else [])
 
+    def track(self, kind: str, to: str | Path) -> dict[str, str]:
+        """Log the study's runs to a tracker, as `Study.run` does with ``track`` while they train.
+        What is there already is left; what was begun is completed.
+
+        Args:
+            kind: "mlflow", "tensorboard", "wandb" or "trackio"; of the last two with the name of a
+                project other than the study's behind a colon.
+            to: Folder, or for MLflow a tracking URI.
+
+        Returns:
+            "done", "diverged" or "failed" by run, of those that were not there yet.
+
+        Raises:
+            InputError: There is no such tracker, its package is missing, or no run has ended.
+            ThalwegError: The tracker cannot be had.
+        """
+        return export_to_tracker(self.store, self.study, Destination.exported(kind, str(to)))
+
     def figure(self, name: str) -> "Figure":
         """Return a chart of the report, which shows itself in Jupyter.
 
@@ -270,6 +289,7 @@ class Study:
         progress: Progress | None = None,
         backend: str = "auto",
         on: str | None = None,
+        track: str | Sequence[str] = (),
     ) -> Results:
         """Train what is missing; where the protocol asks for a final, that of the points which the
         results choose too.
@@ -284,11 +304,15 @@ class Study:
             backend: "auto", "native" (the compiled kernels) or "autograd".
             on: A Ray cluster to train on, ``"ray"`` or ``"ray://HOST:PORT"``; by default this
                 machine. The process stays connected to it.
+            track: Trackers to which the runs are told as they train, each ``KIND[:WHERE]``:
+                ``"mlflow:http://127.0.0.1:5000"``, ``"tensorboard:FOLDER"``, ``"wandb:PROJECT"``,
+                ``"trackio"``. One that cannot be had is a warning.
 
         Raises:
             InputError: Something asked for is wrong or cannot be had.
             ThalwegError: The work could not be done.
         """
+        trackers = _trackers(track)
         resources = Resources.choose(device, jobs, Path(data) if data else None, backend, on)
         # A network that does not fit, or cannot be measured as asked, is found out here.
         plan_cohorts(self.plan.specs, None, resources)
@@ -296,10 +320,12 @@ class Study:
         check_final(self.plan)
         store = Store(local_folder(out), create=True)
         failed: dict[str, str] = {}
-        with progress or Progress() as view:
+        tracking = Tracking(trackers, store, self.plan.name)
+        with progress or Progress() as view, tracking.following(view):
             plan = self.plan
             for plan in rounds(self.plan, lambda: read_results(store, self.plan.name)):
                 record_study(plan, store, command_line())
+                tracking.plan(plan.specs)
                 specs = [spec for spec in plan.specs if spec.id not in failed]
                 failed |= execute(specs, store, resources, view, _asked(plan, "all")).failed
             with use_threads(resources.threads_here):
@@ -310,7 +336,7 @@ class Study:
         results = Results(self.plan.name, store, failed)
         if failed or plan.protocol.final_seeds is None:
             return results
-        final = self._final(results).run(out, jobs, device, data, progress, backend, on)
+        final = self._final(results).run(out, jobs, device, data, progress, backend, on, track)
         return replace(results, final=final)
 
     def run_until_resolved(
@@ -324,6 +350,7 @@ class Study:
         progress: Progress | None = None,
         backend: str = "auto",
         on: str | None = None,
+        track: str | Sequence[str] = (),
     ) -> Results:
         """Train what is missing, and add seeds to the arms of which a comparison is still open.
 
@@ -343,13 +370,14 @@ class Study:
             progress: The view.
             backend: "auto", "native" or "autograd".
             on: A Ray cluster.
+            track: Trackers.
 
         Raises:
             InputError: Something asked for is wrong or cannot be had, an arm has several points
                 and the study no final, or the study was begun by another rule.
             ThalwegError: The work could not be done.
         """
-        how = (out, jobs, device, data, progress, backend, on)
+        how = (out, jobs, device, data, progress, backend, on, track)
         check_points(self.plan)
         counts = planned_looks(self.plan, max_seeds)
         check_rule(self.plan, local_folder(out), max_seeds, metric)
@@ -397,6 +425,12 @@ class Study:
         execute(specs, store, resources, view, asked)
         with use_threads(resources.threads_here):
             measure_runs(specs, asked, store, resources.data, view)
+
+
+def _trackers(track: str | Sequence[str]) -> list[Destination]:
+    """Return the trackers that are named, each once."""
+    texts = [track] if isinstance(track, str) else track
+    return [Destination.parse(text) for text in dict.fromkeys(texts)]
 
 
 def _asked(

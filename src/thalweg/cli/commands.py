@@ -26,6 +26,7 @@ from thalweg.cli import (
     run,
     schema,
     sweep,
+    ui,
     verify,
 )
 from thalweg.cli.examples import with_examples
@@ -34,6 +35,7 @@ from thalweg.registry import trusting
 from thalweg.store.files import DamageWarning
 from thalweg.store.place import settling_at_end
 
+from thalweg.trackers import TrackingWarning
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -77,6 +79,7 @@ _add(
     inspect.query,
     'thalweg query "SELECT run, test_accuracy FROM runs ORDER BY 2 DESC LIMIT 5"',
 )
+_add(ui.ui, "thalweg ui", "thalweg ui --out results --port 9000 --no-open")
 _add(inspect.report, "thalweg report demo", "thalweg report demo --to docs/results/demo")
 _add(audit.audit, "thalweg audit study.toml", "thalweg audit demo --rerun 1")
 _add(verify.verify, "thalweg verify", "thalweg verify --repair")
@@ -167,8 +170,8 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Show damage in a sentence, and any other warning as Python does."""
-    if issubclass(category, DamageWarning):
+    """Show damage and a tracker's failure in a sentence, any other warning as Python does."""
+    if issubclass(category, DamageWarning | TrackingWarning):
         text = f"thalweg: {message}\n"
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)

@@ -55,6 +55,15 @@ On = Annotated[
         help="Train on a Ray cluster: ray joins this machine's or starts one; ray://HOST:PORT.",
     ),
 ]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="KIND[:WHERE]",
+        help="Tell a tracker of the runs as they train: mlflow\\[:URI], tensorboard\\[:FOLDER], "
+        "wandb\\[:PROJECT], trackio\\[:PROJECT]; may be given several times.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Backend = Annotated[
     str,

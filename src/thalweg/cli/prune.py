@@ -17,6 +17,7 @@ from thalweg.cli.parameters import (
     Out,
     Seeds,
     Set,
+    Track,
     value,
 )
 from thalweg.cli.run import (
@@ -84,6 +85,7 @@ def prune(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     on: On = None,
+    track: Track = None,
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
@@ -110,4 +112,4 @@ def prune(
     table["arms"] = {"dense": {}, method: {"sparsity": sparsity}}
     with prints_aside():
         study = build_study(effective(table, None, seeds, overrides or ()))
-    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json, on=on)
+    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json, None, on, track)

@@ -24,6 +24,7 @@ from thalweg.cli.parameters import (
     Out,
     Seeds,
     Set,
+    Track,
     Trust,
     value,
 )
@@ -91,6 +92,7 @@ def run(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     on: On = None,
+    track: Track = None,
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
@@ -104,7 +106,7 @@ def run(
         check_not_imported(study, Store(out))
     with prints_aside():
         loaded = api.load_study(study, preset, seeds, overrides or ())
-    run_study(loaded, out, jobs, device, backend, data, dry_run, as_json, until, on)
+    run_study(loaded, out, jobs, device, backend, data, dry_run, as_json, until, on, track)
 
 
 def _until(wanted: bool, max_seeds: Any, metric: str | None) -> Until | None:
@@ -157,6 +159,7 @@ def train(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     on: On = None,
+    track: Track = None,
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
@@ -169,7 +172,7 @@ def train(
         table["train"]["clip_norm"] = clip_norm
     with prints_aside():
         study = build_study(effective(table, None, seeds, overrides or ()))
-    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json, on=on)
+    run_study(api.Study(study), out, jobs, device, backend, data, dry_run, as_json, None, on, track)
 
 
 def study_table(
@@ -213,6 +216,7 @@ def run_study(
     as_json: bool,
     until: Until | None = None,
     on: str | None = None,
+    track: Sequence[str] | None = None,
 ) -> None:
     """Train what is missing, write the report and print the results, or with dry_run the plan."""
     if dry_run:
@@ -224,14 +228,14 @@ def run_study(
             looks = further_looks(study.plan, until[0])
             _print_plan(looks.begun, out, resources, as_json, looks)
         return
+    how = (out, jobs, device, data, None, backend, on, track or ())
     try:
         with prints_aside():
             if until is None:
-                results = study.run(out, jobs, device, data, backend=backend, on=on)
+                results = study.run(*how)
             else:
-                results = study.run_until_resolved(
-                    *until, out=out, jobs=jobs, device=device, data=data, backend=backend, on=on
-                )
+                most, metric = until
+                results = study.run_until_resolved(most, metric, *how)
     except KeyboardInterrupt:
         left = Counter(Store(out).run(spec.id).is_complete() for spec in study.plan.specs)
         # Which runs a search will come to is known only at its end.

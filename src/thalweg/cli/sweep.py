@@ -21,6 +21,7 @@ from thalweg.cli.parameters import (
     Out,
     Seeds,
     Set,
+    Track,
     value,
 )
 from thalweg.cli.run import (
@@ -92,6 +93,7 @@ def sweep(
     out: Out = api.DEFAULT_OUT,
     jobs: Jobs = None,
     on: On = None,
+    track: Track = None,
     device: Device = "auto",
     backend: Backend = "auto",
     data: Data = None,
@@ -125,7 +127,7 @@ def sweep(
             print(f"round {number}: {rung.points} × {rung.epochs} epochs", file=sys.stderr)
         # Which points the later rounds train is not known before the first has been.
         plan = planned_rung(table, 0, rounds[0], list(range(rounds[0].points)))
-    run_study(api.Study(plan), out, jobs, device, backend, data, dry_run, as_json, on=on)
+    run_study(api.Study(plan), out, jobs, device, backend, data, dry_run, as_json, None, on, track)
 
 
 def _within(table: Table, budget: Any, halving: Any, data: Path | None) -> Table:

@@ -21,8 +21,9 @@ SIGN_SECONDS = 1.0
 """So often, at most, a training gives a sign that it goes on."""
 
 Notify = Callable[[dict[str, Any]], None]
-"""Receives events: {"event": "epoch", "epoch": …, "epochs": …, "loss": …}, of a long epoch several
-that are alike."""
+"""Receives events: {"event": "epoch", "epoch": …, "epochs": …, "loss": …, "metrics": …}, of a long
+epoch several. ``metrics`` are the figures of the epochs that were evaluated since the event before,
+by run; the first event has those of the epochs before a resume."""
 
 
 class StoreError(Exception):
@@ -63,6 +64,7 @@ class Keeper(Listener):
         self._live = live
         self._checkpoints = checkpoints
         self._saved = self._told = time.monotonic()
+        self._entries = [0] * len(runs)
 
     def on_start(self, training: Training) -> None:
         self._tell(training)
@@ -114,8 +116,21 @@ class Keeper(Listener):
                 "epoch": training.epoch,
                 "epochs": training.settings.epochs,
                 "loss": best,
+                "metrics": self._new_metrics(training),
             }
         )
+
+    def _new_metrics(self, training: Training) -> dict[str, list[dict[str, Any]]]:
+        """Return the figures that have not been told; of runs that are complete none are new."""
+        if not self._checkpoints:
+            return {}
+        found = {}
+        for row, run in enumerate(self._runs):
+            entries = training.metrics[row][self._entries[row] :]
+            self._entries[row] += len(entries)
+            if entries:
+                found[run.id] = entries
+        return found
 
 
 def _snapshot(training: Training, row: int, name: str) -> dict[str, Any]:

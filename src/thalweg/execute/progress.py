@@ -1,6 +1,7 @@
 """The progress of an execution, on a terminal or line by line in a log."""
 
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,18 @@ SILENCE_SECONDS = 30
 """A cohort that has given no sign for so long is shown to have given none."""
 
 
+class Follower:
+    """Base of those that follow an execution beside its view; called in the command's process."""
+
+    def on_metrics(self, metrics: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Runs have come to further evaluated epochs: figures by run, one row an epoch
+        (`thalweg.store.results.METRICS`). What was told before a worker's death comes again.
+        """
+
+    def on_end(self, runs: Sequence[str]) -> None:
+        """Runs are complete, or have failed."""
+
+
 class Progress:
     """A live view: one bar over all runs' epochs, one for every cohort in training.
 
@@ -34,6 +47,9 @@ class Progress:
     Args:
         console: Where to draw; ``Console(stderr=True)`` keeps standard output for results.
         quiet: Draw nothing.
+
+    Attributes:
+        followers: Those that are told, too, how far runs are.
     """
 
     def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
@@ -49,6 +65,7 @@ class Progress:
         self._done = 0
         self._runs = 0
         self._began = time.monotonic()
+        self.followers: list[Follower] = []
 
     def __enter__(self) -> Self:
         if not self._quiet and self._console.is_terminal:
@@ -92,6 +109,8 @@ class Progress:
         told = time.monotonic()
         self._bars.update(self._tasks[worker], completed=event["epoch"], note=note, told=told)
         self._advance(worker, event["epoch"])
+        for follower in self.followers:
+            follower.on_metrics(event["metrics"])
 
     def end(self, worker: int, cohort: CohortPlan) -> None:
         """A cohort has ended."""
@@ -99,6 +118,8 @@ class Progress:
         self._bars.remove_task(self._tasks.pop(worker))
         self._done += len(cohort.specs)
         self._note()
+        for follower in self.followers:
+            follower.on_end(cohort.ids)
         if not self._quiet and not self._console.is_terminal:
             seconds = time.monotonic() - self._began
             self._console.print(

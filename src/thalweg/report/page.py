@@ -40,7 +40,7 @@ def render(
         lstrip_blocks=True,
     )
     charts = [chart for section in sections for chart in section.charts]
-    script, plotly = _asset("page.js"), Markup(get_plotlyjs())
+    script, plotly = _asset("drawing.js") + _asset("page.js"), Markup(get_plotlyjs())
     return environment.get_template("page.html.j2").render(
         study=results,
         summary=summary,
