@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thalweg.measure.weights.probe import ALL
 from thalweg.report.arm_style import arm_style
 from thalweg.report.by_layer import WEIGHTS, Figures, arm_figures, by_seed
 from thalweg.report.by_round import round_figures
@@ -49,40 +51,71 @@ MOMENTS = {
 """When the weights that a mask keeps and prunes are looked at apart, by how the figures begin."""
 
 
-def weight_charts(results: StudyResults, panel: Panel) -> list[Chart]:
+def weight_charts(results: StudyResults, panel: Panel, layer: str = ALL) -> list[Chart]:
     """Return the charts of each probe that has looked at the weights: how log10|w| is distributed
-    over all layers, by arm, those kept and pruned apart, and round by round.
+    in a layer or over all, by arm, those kept and pruned apart, and round by round.
+
+    Args:
+        results: The study's results.
+        panel: The panel.
+        layer: Name of a weight matrix; by default all of them together.
     """
+    own = results if layer == ALL else _of_layer(results, layer)
     charts = []
-    for label in WEIGHTS.labels(results):
+    for label in WEIGHTS.labels(own):
         found = [
-            _by_arm(results, panel, label),
-            *(_parts(results, panel, label, moment) for moment in MOMENTS),
-            _by_round(results, panel, label),
+            _by_arm(own, panel, label, layer),
+            *(_parts(own, panel, label, layer, moment) for moment in MOMENTS),
+            _by_round(own, panel, label, layer),
         ]
         charts += [chart for chart in found if chart is not None]
     return charts
 
 
-def _by_arm(results: StudyResults, panel: Panel, label: str) -> Chart | None:
+def _of_layer(results: StudyResults, layer: str) -> StudyResults:
+    """Return the results with what the probes tell of one layer alone, where there is one."""
+    grids = {
+        key: {
+            figure: [values[own["layer"].index(layer)]]
+            if isinstance(values, list) and len(values) == len(own["layer"])
+            else values
+            for figure, values in own.items()
+        }
+        for key, own in results.grids.items()
+        if WEIGHTS.mark in own and layer in own["layer"]
+    }
+    return replace(results, grids=grids)
+
+
+def _file(panel: Panel, label: str, layer: str, *parts: str) -> str:
+    return slug("weights", panel.task, panel.model, label, *parts, layer if layer != ALL else None)
+
+
+def _titled(text: str, panel: Panel, layer: str) -> str:
+    return f"{text}, {panel.title}" if layer == ALL else f"{text} of {layer}, {panel.title}"
+
+
+def _by_arm(results: StudyResults, panel: Panel, label: str, layer: str) -> Chart | None:
     members = [(arm, own) for arm in panel.arms if (own := arm_figures(results, label, arm))]
     if not members:
         return None
     lines = [_line(arm.name, arm_style(arm), own) for arm, own in members]
     words = "; ".join(f"{arm.name} {_words(own)}" for arm, own in members)
     return Chart(
-        name=slug("weights", panel.task, panel.model, label),
-        title=f"{label}: sizes of the weights, {panel.title}",
+        name=_file(panel, label, layer),
+        title=_titled(f"{label}: sizes of the weights", panel, layer),
         description=f"Density of the decimal logarithm of |w|, by arm; {words}.",
-        caption="Weights of all layers that are not 0, as a share a decade: mean over "
-        f"seeds with the 95 % Student t band. {READING}",
+        caption=f"Weights of {'all layers' if layer == ALL else layer} that are not 0, as a share "
+        f"a decade: mean over seeds with the 95 % Student t band. {READING}",
         x=_sizes(lines),
         y=Axis("Share of the weights a decade"),
         layers=tuple(lines),
     )
 
 
-def _parts(results: StudyResults, panel: Panel, label: str, moment: str) -> Chart | None:
+def _parts(
+    results: StudyResults, panel: Panel, label: str, layer: str, moment: str
+) -> Chart | None:
     """Return the chart of a moment, or None where no arm has a mask, or the weights then."""
     by_arm = {}
     words = []
@@ -103,15 +136,15 @@ def _parts(results: StudyResults, panel: Panel, label: str, moment: str) -> Char
     when, aside = MOMENTS[moment]
     return _side_by_side(
         by_arm,
-        slug("weights", panel.task, panel.model, label, moment),
-        f"{label}: |w| {when}, kept and pruned apart, {panel.title}",
+        _file(panel, label, layer, moment),
+        _titled(f"{label}: |w| {when}, kept and pruned apart", panel, layer),
         f"Density of the decimal logarithm of |w| {when}, by arm; {'; '.join(words)}.",
         "Each as a share of its own, a decade: mean over seeds with the 95 % Student t band, at "
         f"the arm's last mask. {aside}",
     )
 
 
-def _by_round(results: StudyResults, panel: Panel, label: str) -> Chart | None:
+def _by_round(results: StudyResults, panel: Panel, label: str, layer: str) -> Chart | None:
     """Return the chart of the rounds of each pruning, or None where there are none."""
     by_arm = {}
     words = []
@@ -134,8 +167,8 @@ def _by_round(results: StudyResults, panel: Panel, label: str) -> Chart | None:
         words.append(f"{pruning.name} has medians {', '.join(medians)}")
     return _side_by_side(
         by_arm,
-        slug("weights", panel.task, panel.model, label, "rounds"),
-        f"{label}: |w| after each round of pruning, {panel.title}",
+        _file(panel, label, layer, "rounds"),
+        _titled(f"{label}: |w| after each round of pruning", panel, layer),
         f"Density of the decimal logarithm of |w| from the dense network on; {'; '.join(words)}.",
         f"Weights that are not 0, as a share a decade: mean over seeds. {READING}",
     )

@@ -42,6 +42,8 @@ STAGED = "finished.json"
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)\.safetensors")
 
+_SNAPSHOT = re.compile(r"snapshot-([a-z]+(?:-\d+)?)\.safetensors")
+
 
 class RunDirectory:
     """Files of one run.
@@ -241,6 +243,11 @@ class RunDirectory:
 
     def has_snapshot(self, name: str) -> bool:
         return self._snapshot(name).exists()
+
+    def snapshots(self) -> list[str]:
+        """Return the names of the snapshots that there are."""
+        found = (_SNAPSHOT.fullmatch(path.name) for path in self.path.glob("snapshot-*"))
+        return [match[1].replace("-", ":") for match in found if match]
 
     def _snapshot(self, name: str) -> Path:
         return self.path / f"snapshot-{name.replace(':', '-')}.safetensors"

@@ -41,7 +41,7 @@ def graph_charts(results: StudyResults, panel: Panel) -> list[Chart]:
             if (own := arm_figures(results, label, arm))
         ]
         if found:
-            charts += _figure_charts(label, found, place)
+            charts += figure_charts(label, found, place)
             charts += score_charts(results, label, levels(pruned), place)
     if charts:
         charts += density_chart(pruned, place)
@@ -61,13 +61,13 @@ def network_charts(
     """
     place = Place((), "")
     found = [Measured("network", Style(0, 0), [figures])]
-    subject = Masked("", "", _ordered(masks, graphs))
+    subject = Masked("", "", ordered_masks(masks, graphs))
     drawing = drawing_chart(subject, graphs, place)
-    charts = [*_figure_charts("graph", found, place), mask_chart(subject, place)]
+    charts = [*figure_charts("graph", found, place), mask_chart(subject, place)]
     return [*charts, *([drawing] if drawing else [])]
 
 
-def _ordered(masks: Mapping[str, Tensor], graphs: Sequence[Graph]) -> Masks:
+def ordered_masks(masks: Mapping[str, Tensor], graphs: Sequence[Graph]) -> Masks:
     """Return the masks of matrices in the order of the graphs."""
     return {
         graph.name: masks[graph.name]
@@ -78,7 +78,14 @@ def _ordered(masks: Mapping[str, Tensor], graphs: Sequence[Graph]) -> Masks:
     }
 
 
-def _figure_charts(label: str, found: Sequence[Measured], place: Place) -> list[Chart]:
+def figure_charts(label: str, found: Sequence[Measured], place: Place) -> list[Chart]:
+    """Return the degrees and the clustering of the units of some networks.
+
+    Args:
+        label: Of the probe that has measured them.
+        found: The networks.
+        place: Where the charts stand.
+    """
     return [*degree_charts(label, found, place), *clustering_charts(label, found, place)]
 
 
@@ -109,5 +116,5 @@ def _subject(results: StudyResults, pruning: Pruning, note: str) -> Masked:
         if run["seed"] == seed and run["run"] in results.masks
     ]
     number, last = rounds[-1]
-    masks = _ordered(last, mask_graphs(last))
+    masks = ordered_masks(last, mask_graphs(last))
     return Masked(pruning.arm.name, f"Seed {seed}, round {number}.{note} ", masks, rounds)

@@ -9,7 +9,7 @@ from statistics import fmean
 from thalweg.store import Store
 from thalweg.store.results import StudyResults
 from thalweg.study.metrics import is_accuracy
-from thalweg.study.panels import Arm, Panel, Point, panels
+from thalweg.study.panels import Arm, Panel, Point, Run, panels
 from thalweg.ui.content import Asked, Choice, Content
 from thalweg.ui.views.asking import one, several
 
@@ -108,6 +108,12 @@ def choose_seed(asked: Asked, results: StudyResults, seeds: Sequence[int]) -> tu
     options = {str(seed): str(seed) for seed in seeds} or dict.fromkeys(every[:1], every[0])
     choice = one(asked, "seed", "Seed", options, elsewhere=every)
     return int(choice.chosen[0]), choice
+
+
+def selected_seeds(panel: Panel, able: Callable[[Run], bool] = lambda _: True) -> list[int]:
+    """Return the seeds of runs at the arms' selected points that have what a view shows."""
+    points = [arm.selected for arm in panel.arms if arm.selected is not None]
+    return sorted({run["seed"] for point in points for run in point.runs if able(run)})
 
 
 def with_arms(panel: Panel, names: Sequence[str]) -> Panel:
