@@ -15,7 +15,7 @@ from thalweg.store import Store
 from thalweg.store.results import StudyResults
 from thalweg.store.run_directory import COMPLETE
 from thalweg.ui.content import Asked, Content, View
-from thalweg.ui.views.asking import offered, several
+from thalweg.ui.views.asking import several
 
 LEAD = (
     "Known faults of studies looked for in this one: what is severe is not what it is said to be, "
@@ -23,6 +23,8 @@ LEAD = (
 )
 
 COLUMNS = ("severity", "fault", "where", "evidence", "consequence", "remedy", "check")
+
+NOTHING = "Nothing was found."
 
 KEPT = 8
 """Studies whose findings are kept while their results are in use."""
@@ -35,9 +37,8 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     """Return the findings of an audit of the study, the worst first."""
     severities = several(asked, "severity", "Severity", {name: name for name in ORDER})
     if not results.runs["status"].is_in(COMPLETE).any():
-        return Content(
-            LEAD, (severities,), ("No run has ended yet, so there is nothing to audit.",)
-        )
+        why = "No run has ended yet, so there is nothing to audit."
+        return Content(LEAD, (severities,), (why,))
     found = _findings(results, store)
     if isinstance(found, str):
         return Content(LEAD, (severities,), (found,))
@@ -45,11 +46,11 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     words = [f"{counts['severe']} severe", plural(counts["warning"], "warning")]
     words.append(plural(counts["note"], "note"))
     shown = [finding for finding in found if finding.severity in severities.chosen]
-    sentence = (
-        f"{plural(len(found), 'finding')}: {', '.join(words)}." if found else "Nothing found."
-    )
+    sentences = [f"{plural(len(found), 'finding')}: {', '.join(words)}." if found else NOTHING]
+    if found and not shown:
+        sentences.append(f"None of them is {' or '.join(severities.chosen)}.")
     tables = (_table(shown),) if shown else ()
-    return Content(LEAD, offered(severities), (sentence,), tables=tables)
+    return Content(LEAD, (severities,), tuple(sentences), tables=tables)
 
 
 def _findings(results: StudyResults, store: Store) -> list[Finding] | str:
