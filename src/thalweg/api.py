@@ -6,7 +6,7 @@ import webbrowser
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import polars as pl
 
@@ -17,6 +17,7 @@ from thalweg.execute.measuring import check_requests, measure_runs
 from thalweg.measure.requests import Request
 from thalweg.store import Store, StudyResults
 from thalweg.store.assemble import read_results
+from thalweg.store.frames import Library, as_frame
 from thalweg.store.place import local_folder, settle
 from thalweg.study import StudyPlan, recipes, record_study, rounds
 from thalweg.study import load_study as load_plan
@@ -73,31 +74,77 @@ class Results:
         """Read all frames of the study."""
         return read_results(self.store, self.study)
 
-    def frame(self) -> pl.DataFrame:
-        """Return one row a run; see `thalweg.store.results.RUNS` for the columns."""
-        return self.load().runs
+    @overload
+    def frame(self, as_: Literal["polars"] = "polars") -> pl.DataFrame: ...
+    @overload
+    def frame(self, as_: Library) -> Any: ...
+    def frame(self, as_: Library = "polars") -> Any:
+        """Return one row a run; see `thalweg.store.results.RUNS` for the columns.
 
-    def metrics(self) -> pl.DataFrame:
-        """Return one row a run and evaluated epoch."""
-        return self.load().metrics
+        Args:
+            as_: "polars"; "pandas", with columns backed by Arrow, so that what there is not is
+                null and whole numbers stay whole; or "arrow", a `pyarrow.Table`.
 
-    def rounds(self) -> pl.DataFrame:
+        Raises:
+            InputError: There is no such library here, or pandas is not installed.
+        """
+        return as_frame(self.load().runs, as_)
+
+    @overload
+    def metrics(self, as_: Literal["polars"] = "polars") -> pl.DataFrame: ...
+    @overload
+    def metrics(self, as_: Library) -> Any: ...
+    def metrics(self, as_: Library = "polars") -> Any:
+        """Return one row a run and evaluated epoch, ``as_`` as for `frame`."""
+        return as_frame(self.load().metrics, as_)
+
+    @overload
+    def rounds(self, as_: Literal["polars"] = "polars") -> pl.DataFrame: ...
+    @overload
+    def rounds(self, as_: Library) -> Any: ...
+    def rounds(self, as_: Library = "polars") -> Any:
         """Return one row an arm, grid point, seed and round of pruning; see
-        `thalweg.store.results.ROUNDS` for the columns.
+        `thalweg.store.results.ROUNDS` for the columns, and `frame` for ``as_``.
         """
-        return self.load().rounds
+        return as_frame(self.load().rounds, as_)
 
-    def series(self) -> pl.DataFrame:
+    @overload
+    def series(self, as_: Literal["polars"] = "polars") -> pl.DataFrame: ...
+    @overload
+    def series(self, as_: Library) -> Any: ...
+    def series(self, as_: Library = "polars") -> Any:
         """Return one row an arm, grid point, seed, probe, step and figure of the probes that look
-        at the runs while they train (`thalweg.store.results.SERIES`).
+        at the runs while they train (`thalweg.store.results.SERIES`); see `frame` for ``as_``.
         """
-        return self.load().series
+        return as_frame(self.load().series, as_)
 
-    def probes(self) -> pl.DataFrame:
+    @overload
+    def probes(self, as_: Literal["polars"] = "polars") -> pl.DataFrame: ...
+    @overload
+    def probes(self, as_: Library) -> Any: ...
+    def probes(self, as_: Library = "polars") -> Any:
         """Return one row a run and figure that a probe of the study has measured; see
-        `thalweg.store.results.PROBES` for the columns.
+        `thalweg.store.results.PROBES` for the columns, and `frame` for ``as_``.
         """
-        return self.load().probes
+        return as_frame(self.load().probes, as_)
+
+    @overload
+    def query(self, sql: str, as_: Literal["polars"] = "polars") -> pl.DataFrame: ...
+    @overload
+    def query(self, sql: str, as_: Library) -> Any: ...
+    def query(self, sql: str, as_: Library = "polars") -> Any:
+        """Run one SQL statement over the results folder, as ``thalweg query`` does.
+
+        Args:
+            sql: A statement of DuckDB's over the tables `thalweg.store.query.TABLES`.
+            as_: As for `frame`.
+
+        Raises:
+            InputError: DuckDB refuses the statement, or as for `frame`.
+        """
+        from thalweg.store.query import query  # DuckDB takes long to import
+
+        return as_frame(query(self.store, sql), as_)
 
     def targets(self) -> pl.DataFrame:
         """Return what every target of the study costs each arm, one row a target and arm; see

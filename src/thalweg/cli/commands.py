@@ -34,8 +34,8 @@ from thalweg.errors import ThalwegError
 from thalweg.registry import trusting
 from thalweg.store.files import DamageWarning
 from thalweg.store.place import settling_at_end
-
 from thalweg.trackers import TrackingWarning
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -58,6 +58,7 @@ _add(
     "thalweg run study.toml --dry-run",
     "thalweg run demo --seeds 5 --set train.epochs=5",
     "thalweg run study.toml --until-resolved --max-seeds 40",
+    "thalweg run study.toml --track mlflow:http://127.0.0.1:5000 --track tensorboard:logs",
 )
 _add(
     run.train,
@@ -100,6 +101,7 @@ _add(
     export.export,
     "thalweg export pruning/one-shot/0 --to exported --sparse",
     "thalweg export --study lottery",
+    "thalweg export --study lottery --as mlflow --to http://127.0.0.1:5000",
 )
 _add(import_.import_, "thalweg import results --study theirs", name="import")
 _add(catalogue.list_names, "thalweg list optimizers", "thalweg list tasks --json", name="list")

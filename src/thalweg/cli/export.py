@@ -1,5 +1,6 @@
 """The command that writes a network or a study for other programs: export."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,15 +20,27 @@ def export(
         str | None, typer.Argument(help="A run's id, its beginning, or STUDY/ARM\\[/POINT]/SEED.")
     ] = None,
     to: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--to", help="Folder to write to; with --study, the study's exports/ if absent."
+            "--to",
+            metavar="FOLDER|URI",
+            help="Folder to write to; with --study, the study's exports/ if absent. With --as "
+            "mlflow also a tracking URI.",
         ),
     ] = None,
     study: Annotated[
         str | None,
         typer.Option(
             "--study", help="Write the trainings and rounds of pruning of this study, no run."
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="TRACKER",
+            help="With --study, log all runs that have ended to a tracker, mlflow, tensorboard, "
+            "wandb or trackio; what is there already is left.",
         ),
     ] = None,
     prefix: Annotated[
@@ -54,21 +67,29 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a trained network as PyTorch, safetensors and ONNX files, or with --study the metrics
-    of all trainings and the weights, masks and logs of all rounds of pruning.
+    of all trainings and the weights, masks and logs of all rounds of pruning. With --study and
+    --as, log its runs to a tracker.
     """
     if study is not None:
         if run is not None or sparse:
             raise InputError(f"--study {study}: must be given without a run and without --sparse")
+        if kind is not None:
+            if to is None or prefix is not None or analysis:
+                raise InputError(
+                    f"--as {kind}: must be given with --to and without --prefix and --analysis"
+                )
+            _track_study(study, kind, to, out, as_json)
+            return
         _export_study(study, to, out, data, prefix, analysis, as_json)
         return
-    for option, given in (("--prefix", prefix), ("--analysis", analysis)):
+    for option, given in (("--as", kind), ("--prefix", prefix), ("--analysis", analysis)):
         if given:
             raise InputError(f"{option}: must be given with --study")
     if run is None or to is None:
         raise InputError("export: needs a run and --to FOLDER, or --study NAME")
     found = find_run(Store(out), run)
     with prints_aside():
-        exported = export_run(found, to, sparse, data)
+        exported = export_run(found, Path(to), sparse, data)
     files = [str(path.resolve()) for path in exported.files]
     if as_json:
         print_json({"run": found.id, "files": files, "comparison": exported.comparison})
@@ -82,7 +103,7 @@ def export(
 
 def _export_study(
     study: str,
-    to: Path | None,
+    to: str | None,
     out: Path,
     data: Path | None,
     prefix: str | None,
@@ -96,6 +117,17 @@ def _export_study(
         print_json({"study": study, "files": [str(path.resolve()) for path in files]})
     else:
         print("\n".join(map(str, files)))
+
+
+def _track_study(study: str, kind: str, to: str, out: Path, as_json: bool) -> None:
+    with prints_aside():
+        added = api.Results(study, Store(out), {}).track(kind, to)
+    if as_json:
+        print_json({"study": study, "as": kind, "to": to, "added": added})
+        return
+    counts = Counter(added.values())
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    print(f"{to}: {len(added)} runs are new{f' ({told})' if told else ''}")
 
 
 def _row(name: str, figures: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from thalweg.store import Store
 from thalweg.trackers.destination import Destination
 from thalweg.trackers.runs import entries_of, outcome_of, tracked_runs
 from thalweg.trackers.tracker import Logged, TrackedRun, Tracker
-from thalweg.validation import brief
+from thalweg.validation import brief, unknown
 
 
 def export_to_tracker(store: Store, study: str, to: Destination) -> dict[str, str]:
@@ -22,9 +22,11 @@ def export_to_tracker(store: Store, study: str, to: Destination) -> dict[str, st
         Status by run, of those that were not there yet.
 
     Raises:
-        InputError: The study has no run that has come to an end.
+        InputError: There is no such study, or none of its runs has come to an end.
         ThalwegError: The tracker cannot be had.
     """
+    if study not in store.studies():
+        raise InputError(f"{store.root}: {unknown('study', study, store.studies())}")
     runs = tracked_runs(store.record(study), lambda run_id: _spec(store, run_id))
     known: dict[str, Logged] = {}
     added: dict[str, str] = {}
