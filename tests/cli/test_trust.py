@@ -54,6 +54,10 @@ STUDIES = {
     "arm": OWN + '[arms.mine]\noptimizer = { name = "stranger:Descent", lr = 0.1 }\n',
     "preset": OWN + '[presets.quick]\nmodel = "stranger:net"\n',
     "wrapped": OWN + f"[arms.sam]\n{SAM}",
+    "criterion": OWN + '[sparsity]\nname = "imp"\nkeep = [0.5]\ncriterion = "stranger:net"\n',
+    "criterion of one shot": OWN
+    + '[sparsity]\nname = "one_shot"\nkeep = 0.5\ncriterion = { name = "stranger:net" }\n',
+    "probe": OWN + '[[probes]]\nname = "stranger:net"\n',
     "standard library": OWN.replace('"mlp"', '"os:system"\ncommand = "touch FLAG"'),
     "of PyTorch": OWN.replace('"mlp"', '"torch:load"\nf = "FLAG"'),
     "beside its optimizers": OWN.replace('"mlp"', '"torch.optim:lr_scheduler"'),
@@ -88,7 +92,8 @@ def test_a_study_that_names_code_is_refused(
         assert done.stderr.count("\n") == 1
         if name != "search":  # a name is no grid, whatever stands in it
             assert "--trust" in done.stderr
-            assert any(key in done.stderr for key in ("model = ", "task = ", "optimizer"))
+            kinds = ("model = ", "task = ", "optimizer", "sparsity.criterion = ", "probe = ")
+            assert any(kind in done.stderr for kind in kinds)
         assert not flag.exists()
         assert not (tmp_path / "thalweg-out").exists()
         assert str(tmp_path) not in sys.path

@@ -20,6 +20,7 @@ from thalweg.measure.landscape.probes import (
     measure_landscape,
     measure_line,
 )
+from thalweg.measure.own_probe import adopt
 from thalweg.measure.sharpness import MEASURES, SharpnessOptions
 from thalweg.measure.similarity.probe import SimilarityOptions, measure_similarity
 from thalweg.measure.weights.probe import WeightsOptions, measure_weights
@@ -116,7 +117,7 @@ def measure_sharpness(matrix: CurvatureMatrix, options: SharpnessOptions) -> lis
     return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
 
 
-PROBES: Registry[Probe] = Registry("probe")
+PROBES: Registry[Probe] = Registry("probe", adopt)
 PROBES.add(
     "hessian",
     "eigenvalues at one end of the spectrum, and the spectral gap",

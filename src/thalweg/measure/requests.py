@@ -14,6 +14,7 @@ from thalweg.measure.curvature.operator import Curvature
 from thalweg.measure.dynamics.options import usual_moments
 from thalweg.measure.moments import Moments
 from thalweg.measure.probes import DATA_FREE, check_options
+from thalweg.registry import source_digest
 from thalweg.validation import Options, validate
 
 
@@ -74,6 +75,8 @@ class Request:
         """Return all that its figures depend on as plain values."""
         sample = self.sample.model_dump(exclude={"runs", "rounds", "arms"})
         found = {"name": self.name, "sample": sample, "options": self.options.model_dump()}
+        if ":" in self.name:
+            found["code"] = source_digest(self.name)
         return found if self.when is None else {**found, "when": str(self.when)}
 
     def table(self) -> dict[str, Any]:
@@ -88,7 +91,8 @@ class Request:
         """Name of the file of a run that has its figures."""
         text = json.dumps(self.canonical(), sort_keys=True)
         kind = "json" if self.when is None else "parquet"
-        return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.{kind}"
+        name = self.name.replace(":", ".")  # of a user's own; Windows knows no such file name
+        return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.{kind}"
 
 
 def parse_requests(tables: Any) -> list[Request]:

@@ -1,13 +1,13 @@
 """Options that several sparsities have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 from torch import nn
 
 from thalweg.errors import InputError
-from thalweg.registry import Registry
+from thalweg.registry import Registry, check_trusted
 from thalweg.sparsity.allocation import SCOPES
 from thalweg.sparsity.criteria import CRITERIA
 from thalweg.sparsity.named import resolve
@@ -54,6 +54,21 @@ class SparsityOptions(ParameterOptions):
     """``keep`` is the fraction of the chosen weights that may be nonzero: ⌊keep · N⌋ of N."""
 
     keep: float = Field(gt=0, le=1)
+
+
+def own_criterion(table: Any) -> str | None:
+    """Return the user's own criterion, ``"package.module:Name"``, that the table of a sparsity
+    names; None for none.
+
+    Raises:
+        TrustError: It may not be imported.
+    """
+    criterion = table.get("criterion") if isinstance(table, Mapping) else None
+    name = criterion.get("name") if isinstance(criterion, Mapping) else criterion
+    if not isinstance(name, str) or ":" not in name:
+        return None
+    check_trusted("sparsity.criterion", name)
+    return name
 
 
 def _one_of(registry: Registry[Any]) -> Callable[[Any], Any]:

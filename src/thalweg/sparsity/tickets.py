@@ -50,7 +50,7 @@ def choose_mask(
     module.load_state_dict(dict(state), strict=False)
     names = options.names(module)
     data = None
-    if {"data", "shape"} & set(resolve(CRITERIA, options.criterion)[0].needs):
+    if {"data", "examples", "shape"} & set(resolve(CRITERIA, options.criterion)[0].needs):
         order = torch.randperm(len(task.train), generator=generator(seed, "mask"))
         data = task.train.batch(order[:EXAMPLES].to(task.train.inputs.device))
     masks = None if within is None else {name: within[name] for name in names}

@@ -18,7 +18,7 @@ from thalweg.optim.registry import OPTIMIZERS, averages_iterates, check_optimize
 from thalweg.optim.schedules import SCHEDULES
 from thalweg.registry import Registry, check_keywords, source_digest
 from thalweg.sparsity import ROUNDS, SPARSITIES, RoundsOptions
-from thalweg.sparsity.options import ParameterOptions
+from thalweg.sparsity.options import ParameterOptions, own_criterion
 from thalweg.spec.named import Named, split_name
 from thalweg.validation import Options, unknown, validate
 
@@ -224,7 +224,7 @@ class RunSpec:
         if not keep:
             return replace(self, sparsity=None)
         options = {k: v for k, v in self.sparsity.options.items() if k != "control"}
-        return replace(self, sparsity=Named(ROUNDS, {**options, "keep": keep}))
+        return replace(self, sparsity=Named(ROUNDS, {**options, "keep": keep}, self.sparsity.code))
 
     @property
     def dense(self) -> "RunSpec":
@@ -309,9 +309,12 @@ def _parse_train(table: Any) -> tuple[TrainOptions, Named, Named | None, Named |
 
 
 def _parse_sparsity(table: Any) -> tuple[Named | None, ParameterOptions | None]:
+    criterion = own_criterion(table)
     sparsity = _optional(SPARSITIES, table, "sparsity")
     if sparsity is None:
         return None, None
+    if criterion is not None:
+        sparsity = replace(sparsity, code=source_digest(criterion))
     options = sparsity_options(sparsity)
     if isinstance(options, RoundsOptions) and options.lr_schedule is not None:
         parse_named(SCHEDULES, options.lr_schedule, "sparsity.lr_schedule")

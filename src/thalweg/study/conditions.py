@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from thalweg.sparsity import ROUNDS, RoundsOptions
+from thalweg.sparsity.options import own_criterion
 from thalweg.study.axes import expand_sparsities, label
 from thalweg.validation import validate
 
@@ -34,6 +35,7 @@ def _controls(arm: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Table]]
         return
     own = {key: value for key, value in sparsity.items() if key not in ("name", "controls")}
     given = {**own, "controls": sparsity.get("controls", [])}
+    own_criterion(given)
     options = validate(RoundsOptions, given, "sparsity")
     for control in options.controls:
         if control == "dense":

@@ -26,7 +26,7 @@ REFERENCE = ":"
 NEEDED = ("task", "model", "optimizer", "train")
 """Sections that every arm has, of its own or of the study."""
 
-OWN = tuple(path for path, choice in CHOICES.items() if choice.reference)
+OWN = tuple(path for path in NEEDED if path in CHOICES and CHOICES[path].reference)
 """Sections that may name a user's object, whose keys no schema can know."""
 
 

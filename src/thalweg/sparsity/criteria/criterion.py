@@ -18,7 +18,7 @@ Batch = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 """``(outputs, targets)`` → mean loss of a batch."""
 
-Need = Literal["data", "gradients", "shape"]
+Need = Literal["data", "examples", "gradients", "shape"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Criterion:
         name: What a study calls it.
         summary: A line of help.
         source: Where it was published.
-        needs: "data" (examples), "gradients", "shape" (of one input, from examples or an option).
+        needs: "data" (examples), "examples" (if there are any), "gradients", "shape" (of one input,
+            from examples or an option).
         options: The options it takes.
         score: ``(model, names, context, options)`` → scores of the named parameters, the higher the
             sooner kept. It leaves the model as it was.

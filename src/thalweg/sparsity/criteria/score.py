@@ -15,12 +15,13 @@ from thalweg.sparsity.criteria.activation import ACTIVATION
 from thalweg.sparsity.criteria.criterion import Context, Criterion, Loss, batches_of
 from thalweg.sparsity.criteria.grasp import GRASP
 from thalweg.sparsity.criteria.magnitude import MAGNITUDE
+from thalweg.sparsity.criteria.own import adopt
 from thalweg.sparsity.criteria.random import RANDOM
 from thalweg.sparsity.criteria.snip import SNIP
 from thalweg.sparsity.criteria.synflow import SYNFLOW
 from thalweg.sparsity.named import Named, resolve
 
-CRITERIA: Registry[Criterion] = Registry("criterion")
+CRITERIA: Registry[Criterion] = Registry("criterion", adopt)
 for _own in (MAGNITUDE, RANDOM, SNIP, GRASP, SYNFLOW, ACTIVATION):
     CRITERIA.add(_own.name, _own.summary, _own.options, _own)
 
@@ -38,7 +39,8 @@ def score(
     Args:
         model: The network.
         names: Parameters to score, as `thalweg.sparsity.prunable` gives them.
-        criterion: A name of `CRITERIA`, or a table of the name and its options.
+        criterion: A name of `CRITERIA` or ``"package.module:Name"``, or a table of the name and its
+            options.
         data: One batch ``(inputs, targets)``, or batches such as a ``DataLoader`` gives; all are
             kept in memory and count by their examples.
         loss: ``(outputs, targets)`` → mean loss. By default cross-entropy where targets are whole
