@@ -53,15 +53,13 @@ def difference_chart(panel: Panel, member: ArmClasses, base: ArmClasses) -> Char
     right = np.diagonal(shares)
     best, worst = int(np.nanargmax(right)), int(np.nanargmin(right))
     told = (
-        f"{member.arm.name} is right most more often on {member.names[best]} "
-        f"({100 * right[best]:+.2f} points), and least so on {member.names[worst]} "
-        f"({100 * right[worst]:+.2f})."
-    ).replace("-", "−")
+        f"{member.arm.name} gains most on {member.names[best]} ({_points(right[best])}), "
+        f"and least on {member.names[worst]} ({_points(right[worst])})."
+    )
     known = [[None if math.isnan(v) else v for v in row] for row in shares.tolist()]
     hover = [
         [
-            f"true {true}, predicted {predicted}"
-            + ("" if share is None else f": {100 * share:+.2f} points".replace("-", "−"))
+            f"true {true}, predicted {predicted}" + ("" if share is None else f": {_points(share)}")
             for predicted, share in zip(member.names, own, strict=True)
         ]
         for true, own in zip(member.names, known, strict=True)
@@ -79,6 +77,10 @@ def difference_chart(panel: Panel, member: ArmClasses, base: ArmClasses) -> Char
         layers=(Heatmap(known, hover, largest=largest or 1.0, signed=True),),
         height=120 + 30 * min(max(len(names), 5), 20),
     )
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.2f} points".replace("-", "−")
 
 
 def _shares(member: ArmClasses) -> NDArray[np.float64]:

@@ -122,7 +122,7 @@ def _pane(
     shown = [x for ln in lines for x, y in zip(ln.x, ln.y, strict=True) if y and y > 0.005 * top]
     limits = (min(shown) / 1.2, max(shown) * 1.2)
     x = Axis("|w|", True, limits, log_ticks(limits))
-    return x, Axis("Share of the weights a decade", limits=(0.0, top)), tuple(lines)
+    return x, Axis("Share a decade", limits=(0.0, top)), tuple(lines)
 
 
 def _values(weights: Weights, layers: Sequence[str]) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Choices read from an address, and checked."""
 
+import re
 from collections.abc import Collection, Mapping
 
 from thalweg.errors import InputError
@@ -57,6 +58,14 @@ def several(
 def offered(*choices: Choice) -> tuple[Choice, ...]:
     """Return the choices that leave one something to choose."""
     return tuple(choice for choice in choices if len(choice.options) > 1)
+
+
+def in_order(name: str) -> list[tuple[int, str]]:
+    """Return what to sort names by so that those with numbers are in the order of these: a file of
+    tensors has ``layers.10`` before ``layers.2``.
+    """
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def _values(

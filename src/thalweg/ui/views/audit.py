@@ -76,12 +76,13 @@ def _table(found: Sequence[Finding]) -> Table:
         "The worst first; the same are found by the command “thalweg audit”.",
         [finding.as_dict() for finding in found],
         dict.fromkeys(COLUMNS, pl.String),
-        [_column(name) for name in COLUMNS],
+        [
+            Column("severity", lambda row: str(row["severity"]), numeric=False),
+            Column("fault", lambda row: f"{row['where']}: {row['fault']}", numeric=False),
+            Column("evidence", lambda row: str(row["evidence"]), numeric=False),
+            Column("so", lambda row: f"{row['consequence']}; {row['remedy']}", numeric=False),
+        ],
     )
-
-
-def _column(name: str) -> Column:
-    return Column(name, lambda row: str(row[name]), numeric=False)
 
 
 VIEW = View("audit", "Audit", lambda _: True, show)

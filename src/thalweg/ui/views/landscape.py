@@ -74,10 +74,12 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     seeds = selected_seeds(shown, lambda run: run["run"] in measured[label])
     seed, seed_choice = choose_seed(asked, results, seeds)
     charts = landscape_charts(own, with_seeds(shown, [seed]))
-    # The surfaces first: they are what is looked for here.
-    charts.sort(key=lambda chart: chart.z is None)
+    surfaces, others = (
+        [c for c in charts if (c.z is not None) == space] for space in (True, False)
+    )
+    groups = (Group("", tuple(surfaces)), Group("", tuple(others)))
     choices = offered(panel_choice, label_choice, arm_choice, seed_choice)
-    return Content(LEAD, choices, shown_arms(arm_choice), (Group("", tuple(charts)),))
+    return Content(LEAD, choices, shown_arms(arm_choice), groups)
 
 
 def _measured(results: StudyResults) -> Mapping[str, set[str]]:

@@ -18,7 +18,7 @@ from thalweg.store.results import StudyResults
 from thalweg.store.run_directory import COMPLETE
 from thalweg.study.panels import Arm, Panel
 from thalweg.ui.content import Asked, Content, View
-from thalweg.ui.views.asking import offered, one, several
+from thalweg.ui.views.asking import in_order, offered, one, several
 from thalweg.ui.views.panel_choices import (
     begun,
     choose_arm,
@@ -176,7 +176,7 @@ def _matrices(weights: Mapping[str, Tensor] | None) -> Weights:
     """Return the weights of two dimensions or more in double precision."""
     return {
         name: weight.double().numpy()
-        for name, weight in (weights or {}).items()
+        for name, weight in sorted((weights or {}).items(), key=lambda item: in_order(item[0]))
         if weight.ndim > 1 and weight.is_floating_point()
     }
 
