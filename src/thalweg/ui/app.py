@@ -1,6 +1,7 @@
 """The web application: which address shows what."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -112,18 +113,17 @@ class Pages:
         """Answer with what a study says and how far it is."""
         name = request.path_params["study"]
         pulse = self._pulse(name)
-        context, fresh = self._study(name, pulse, "")
-        try:
+        said, current = None, False
+        with suppress(NotYetError):
             kept = self._library.overview(name, pulse)
-            said, fresh = kept.value, fresh and kept.fresh
-        except NotYetError:
-            said, fresh = None, False
+            said, current = kept.value, kept.fresh
+        context, fresh = self._study(name, pulse, "")
         chart = live_chart(self._store, pulse)
         return self._study_page(
             request,
             "overview",
             pulse,
-            fresh,
+            fresh and current,
             {
                 **context,
                 "said": said,
@@ -139,8 +139,8 @@ class Pages:
         """Answer with the table of a study's runs, or of groups of them."""
         name = request.path_params["study"]
         pulse = self._pulse(name)
-        context, fresh = self._study(name, pulse, "runs")
         kept = self._library.run_table(name, pulse)
+        context, fresh = self._study(name, pulse, "runs")
         asked = RunsAsked.of(kept.value, request)
         shown = group_rows(kept.value, asked, request) if asked.groups else None
         window = None if shown else rows_json(kept.value, asked, asked.offset, WINDOW)
@@ -180,8 +180,8 @@ class Pages:
         """Answer with a view of a study."""
         name, view = request.path_params["study"], self._view(request)
         pulse = self._pulse(name)
-        context, fresh = self._study(name, pulse, view.name)
         kept = self._library.content(name, pulse, view, _asked(request))
+        context, fresh = self._study(name, pulse, view.name)
         return self._study_page(
             request,
             "view",
@@ -309,11 +309,9 @@ class Pages:
         """Return what every page of a study shows, and whether it is of the state of now."""
         views: tuple[View, ...] = ()
         fresh = False
-        try:
-            kept = self._library.loaded(name, pulse)
+        with suppress(NotYetError, ThalwegError):
+            kept = self._library.loaded(name, pulse, patience=0)
             views, fresh = kept.value.views, kept.fresh
-        except (NotYetError, ThalwegError):
-            pass
         links = [("", "Overview"), ("runs", "Runs"), *((v.name, v.title) for v in views)]
         if current and current not in dict(links):
             links.append((current, self._views[current].title))

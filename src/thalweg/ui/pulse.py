@@ -21,6 +21,7 @@ from thalweg.store import Store
 from thalweg.store.files import DamagedError, read_json
 from thalweg.store.run_directory import COMPLETE
 from thalweg.store.state import file_state
+from thalweg.validation import brief
 
 TRAINING = "training"
 DAMAGED = "damaged"
@@ -33,6 +34,9 @@ SETTLED = (*COMPLETE, "failed", DAMAGED)
 
 SILENT_SECONDS = 600.0
 """A training without a sign for so long has ended, or its epochs are long."""
+
+ANEW_SECONDS = 0.4
+"""A look is good for so long: a page and its state ask at once, and so may several readers."""
 
 QUIET_SECONDS = 10.0
 PROBE_SECONDS = 300.0
@@ -175,6 +179,7 @@ class Watch:
         self._states: dict[str, tuple[str, str]] = {}
         self._epochs: dict[str, int] = {}
         self._probes: dict[str, tuple[int, frozenset[str]]] = {}
+        self._pulses: dict[str, tuple[float, Pulse]] = {}
         self._lock = threading.Lock()
 
     def record(self, name: str) -> dict[str, Any]:
@@ -189,43 +194,61 @@ class Watch:
         known = self._records.get(name)
         if state is None or known is None or known[0] != state.text:
             record = self._store.record(name)
-            for entry in [*record["runs"], *record.get("rounds", [])]:
-                self._store.run(entry["run"])  # an id may be a stranger's
+            self._check(record, path)
             if state is None:
                 return record
             known = self._records[name] = (state.text, record)
         return known[1]
 
+    def _check(self, record: Any, path: Path) -> None:
+        """Check that a record, which may be a stranger's, names runs of this store."""
+        try:
+            for entry in [*record["runs"], *record.get("rounds", [])]:
+                self._store.run(entry["run"])
+                entry["arm"], entry["point"], entry["seed"]
+            texts = [*record.get("probes", {}).values(), record["title"], record["started"]]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise DamagedError(path, f"it is no record of a study: {brief(error)}") from None
+        if not all(isinstance(text, str) for text in texts):
+            raise DamagedError(path, "it is no record of a study: a text is none")
+
     def pulse(self, name: str) -> Pulse:
-        """Return what a study is doing.
+        """Return what a study is doing, as of a moment ago.
 
         Raises:
             InputError: The name leads out of the store.
             DamagedError: Its record is not as it was written.
         """
         with self._lock:
-            record = self.record(name)
-            folder = self._store.study_folder(name)
-            entries = [*record["runs"], *record.get("rounds", [])]
-            ids = list(dict.fromkeys(entry["run"] for entry in entries))
-            results, all_ = hashlib.sha256(), hashlib.sha256()
-            results.update(f"{self._records.get(name, ('',))[0]}\n".encode())
-            begun = os.stat(folder / "study.json").st_mtime  # noqa: PTH116
-            beats, measured, written = {}, 0, begun
-            files = frozenset(record.get("probes", {}).values())
-            for run in ids:
-                text, beat = self._beat(run)
-                beats[run] = beat
-                written = max(written, beat.changed or 0)
-                if beat.state in SETTLED:
-                    results.update(f"{run} {text}\n".encode())
-                else:
-                    all_.update(f"{run} {text} {beat.epoch}\n".encode())
-                if files and beat.state in COMPLETE:
-                    changed, found = self._found_probes(run)
-                    measured += len(found & files)
-                    written = max(written, changed / 1e9)
-                    results.update(f"{changed}\n".encode())
+            when, pulse = self._pulses.get(name, (0.0, None))
+            if pulse is None or time.monotonic() - when > ANEW_SECONDS:
+                pulse = self._look(name)
+                self._pulses[name] = time.monotonic(), pulse
+            return pulse
+
+    def _look(self, name: str) -> Pulse:
+        record = self.record(name)
+        folder = self._store.study_folder(name)
+        entries = [*record["runs"], *record.get("rounds", [])]
+        ids = list(dict.fromkeys(entry["run"] for entry in entries))
+        results, all_ = hashlib.sha256(), hashlib.sha256()
+        results.update(f"{self._records.get(name, ('',))[0]}\n".encode())
+        begun = os.stat(folder / "study.json").st_mtime  # noqa: PTH116
+        beats, measured, written = {}, 0, begun
+        files = frozenset(record.get("probes", {}).values())
+        for run in ids:
+            text, beat = self._beat(run)
+            beats[run] = beat
+            written = max(written, beat.changed or 0)
+            if beat.state in SETTLED:
+                results.update(f"{run} {text}\n".encode())
+            else:
+                all_.update(f"{run} {text} {beat.epoch}\n".encode())
+            if files and beat.state in COMPLETE:
+                changed, found = self._found_probes(run)
+                measured += len(found & files)
+                written = max(written, changed / 1e9)
+                results.update(f"{changed}\n".encode())
         results_mark = results.hexdigest()[:16]
         all_.update(results_mark.encode())
         return Pulse(record, beats, begun, measured, written, results_mark, all_.hexdigest()[:16])

@@ -23,6 +23,15 @@ ASKED = ("hyperparameters", "axes", "task", "model", "optimizer", "lr", "batch_s
 
 FIRST = ("run", "arm", "point", "seed", "status")
 
+MOST_USUAL = 4
+"""Keys of specs that are shown unless others are asked for."""
+
+FIGURES = (
+    *("epochs", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss"),
+    *("train_loss", "kept", "seconds"),
+)
+"""Other columns that are shown so, where any run has them."""
+
 OPERATORS = {
     "eq": "=",
     "ne": "≠",
@@ -147,17 +156,13 @@ class Rows:
 
     def usual(self) -> list[str]:
         """Return the columns that are shown unless others are asked for."""
-        known = self.frame
-        figures = (
-            *("epochs", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss"),
-            *("train_loss", "kept", "seconds"),
-        )
-        chosen = [
+        frame, half = self.frame, len(self.frame) / 2
+        telling = [key for key in self.varied if frame[key].null_count() <= half]
+        return [
             *(name for name in FIRST if name != "point"),
-            *self.varied[:6],
-            *(name for name in figures if known[name].null_count() < len(known)),
+            *telling[:MOST_USUAL],
+            *(name for name in FIGURES if frame[name].null_count() < len(frame)),
         ]
-        return [*dict.fromkeys(chosen)]
 
     def window(
         self,
@@ -288,15 +293,34 @@ def read_run_table(store: Store, record: Mapping[str, Any]) -> RunTable:
         .join(described, on="run", how="left", maintain_order="left")
         .select(name for name in RUNS if name not in ASKED)
     )
-    specs = spec_frame([_spec(store, run) for run in ids]).with_columns(pl.Series("run", ids))
-    keys = [name for name in specs.columns if name != "run" and name not in frame.columns]
-    frame = frame.join(specs.select("run", *keys), on="run", how="left", maintain_order="left")
+    asked = _specs(store, entries)
+    places_of = pl.DataFrame(
+        list(asked), schema={"arm": pl.String, "point": pl.String}, orient="row"
+    )
+    specs = spec_frame([*asked.values()])
+    keys = [name for name in specs.columns if name not in frame.columns]
+    frame = frame.join(
+        pl.concat([places_of, specs.select(keys)], how="horizontal"),
+        on=["arm", "point"],
+        how="left",
+        maintain_order="left",
+    )
     frame = frame.select(*FIRST, *keys, *(n for n in frame.columns if n not in (*FIRST, *keys)))
     return RunTable(frame, keys)
 
 
-def _spec(store: Store, run: str) -> dict[str, Any] | None:
-    try:
-        return store.run(run).spec()
-    except DamagedError:
-        return None
+def _specs(
+    store: Store, entries: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, str], dict[str, Any] | None]:
+    """Return a spec for each arm and grid point, whose runs were asked the same but for the seed;
+    None where none can be read.
+    """
+    found: dict[tuple[str, str], dict[str, Any] | None] = {}
+    for entry in entries:
+        place = entry["arm"], entry["point"]
+        if found.get(place) is None:
+            try:
+                found[place] = store.run(entry["run"]).spec()
+            except DamagedError:
+                found[place] = None
+    return found

@@ -13,6 +13,9 @@ Value = TypeVar("Value")
 PATIENCE = 0.7
 """Seconds that a page waits for a value before it is shown without."""
 
+LATER = 0.5
+"""Seconds until a value is begun that nobody waits for: the page comes first."""
+
 AT_A_TIME = 2
 """Values that are made side by side."""
 
@@ -64,7 +67,9 @@ class Shelf:
             if future is None:
                 future = self._making[key] = Future()
                 arguments = (key, mark, make, future)
-                threading.Thread(target=self._make, args=arguments, daemon=True).start()
+                thread = threading.Timer(LATER if patience == 0 else 0, self._make, arguments)
+                thread.daemon = True
+                thread.start()
         try:
             value = future.result(patience)
         except NotDoneError:
