@@ -58,7 +58,7 @@ _add(
     "thalweg run study.toml --dry-run",
     "thalweg run demo --seeds 5 --set train.epochs=5",
     "thalweg run study.toml --until-resolved --max-seeds 40",
-    "thalweg run study.toml --track mlflow:http://127.0.0.1:5000 --track tensorboard:logs",
+    "thalweg run study.toml --track tensorboard:logs --track wandb",
 )
 _add(
     run.train,

@@ -94,7 +94,7 @@ class Tracking(Follower):
         for line in self._lines:
             if trouble := line.wait():
                 warnings.warn(
-                    f"--track {line.text}: {trouble}; the study is complete without it, and what "
+                    f"--track {line.text}: {trouble}; the study does without it, and what "
                     f"is missing there can be written with: {line.command}",
                     TrackingWarning,
                     stacklevel=2,
