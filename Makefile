@@ -12,7 +12,7 @@ SANITIZED = build/sanitized
 # From z to a: the longest are not the last, with which a core would be alone.
 QUICK = $(basename $(notdir $(shell grep -l '^\[presets.quick\]' src/thalweg/recipes/*.toml | sort -r)))
 
-.PHONY: demo test test-slow test-tutorials test-integrations soak studies-quick docs check fuzz sanitize bench clean
+.PHONY: demo test test-slow test-tutorials test-integrations soak studies-quick docs packages check fuzz sanitize bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thalweg demo
@@ -46,6 +46,10 @@ docs: $(VENV)/.installed-docs
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet \
 	  -d build/site-cache docs build/site
 	@echo "build/site/index.html"
+
+# The wheel and the source distribution, each installed into an empty environment and tried there.
+packages: $(VENV)/.installed-dev
+	$(BIN)/python tests/packages.py
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check

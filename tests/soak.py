@@ -6,11 +6,13 @@ Ends with status 1 if anything was lost, trained twice or ended with other bits.
 import argparse
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from contextlib import redirect_stderr
 from io import StringIO
@@ -31,8 +33,8 @@ STUDY: dict[str, Any] = {
     "study": {"name": "soak", "seeds": 3},
     "task": {"name": "digits"},
     "model": {"name": "mlp", "widths": [32]},
-    "train": {"epochs": 12, "batch_size": 16},
-    "arms": {**ARMS, "lenet5": {**LENET5, "train": {"epochs": 2, "batch_size": 64}}},
+    "train": {"epochs": 8, "batch_size": 16},
+    "arms": {**ARMS, "lenet5": {**LENET5, "train": {"epochs": 1, "batch_size": 64}}},
 }
 TESTS = {
     "files cut short, flipped bits": ["store/test_damage.py", "cli/test_verify.py"],
@@ -71,8 +73,14 @@ def kill(victim: str, driver: Driver) -> str:
 
 
 def wait_for_workers(driver: Driver) -> None:
-    """Wait until the command has its workers, or has ended because there is nothing to do."""
-    while driver.process.poll() is None and len(driver.workers()) < 2:
+    """Wait until the command has its workers and, in half of all cases, until they have begun to
+    train; or until it has ended because there is nothing to do.
+    """
+    began, training = time.time(), random.random() < 0.5
+    while driver.process.poll() is None:
+        written = (run.stat().st_mtime for run in driver.store.glob("runs/*"))
+        if len(driver.workers()) > 1 and (not training or max(written, default=0) > began):
+            break
         time.sleep(0.05)
 
 
@@ -96,20 +104,21 @@ def random_kills(folder: Path, study: Path, kills: int) -> str:
             # A cohort whose worker dies twice is split, by which it may lose its last bits.
             driver, victims = (driver if what == "worker" else None), ["command", "both"]
         else:
-            assert driver.finish() == {}
+            failures = driver.finish()
+            assert failures == {}, failures
             driver = None
         now = complete(out)
         assert kept.items() <= now.items(), "a complete run was lost or trained again"
         kept = now
         if driver is None and len(now) == len(expected):
-            assert finals(out) == expected
+            assert finals(out) == expected, "other weights than without a kill"
             studies, kept = studies + 1, {}
             out = folder / str(studies)
         print(f"{killed.total()} kills, {studies} studies, {len(now)} runs", file=sys.stderr)
     driver = driver or Driver(study, out, 2, "autograd")
     assert driver.finish() == {}
-    assert kept.items() <= complete(out).items()
-    assert finals(out) == expected
+    assert kept.items() <= complete(out).items(), "a complete run was lost or trained again"
+    assert finals(out) == expected, "other weights than without a kill"
     counts = ", ".join(f"{killed[what]} of {name}" for what, name in NAMES.items())
     return (
         f"{killed.total()} kills ({counts}) in {studies + 1} studies of {len(expected)} runs: "
@@ -197,9 +206,11 @@ def main() -> int:
             to.mkdir()
             try:
                 found = plant(to)
-            except AssertionError as error:
+            except AssertionError:
                 failed += 1
-                found = f"FAILED: {error}"
+                kept = tempfile.mkdtemp(prefix="soak-")
+                shutil.copytree(to, kept, dirs_exist_ok=True)
+                found = f"FAILED, see {kept}\n{traceback.format_exc()}"
             print(f"{fault}: {found} ({time.monotonic() - start:.0f} s)", flush=True)
     return 1 if failed else 0
 
