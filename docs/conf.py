@@ -1,17 +1,17 @@
 """The documentation site: `make docs` builds it, into build/site, without a network."""
 
-import os
+import re
+import shutil
 import sys
-import warnings
 from importlib.metadata import version as installed
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
-# Studies of the gallery and of the tutorials: one thread a process, data from nowhere else.
-os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-warnings.filterwarnings("ignore", message=".*FigureCanvasAgg is non-interactive.*")
+# The scripts of the gallery run where they may leave files.
+SCRIPTS = HERE.parent / "build" / "gallery"
+shutil.copytree(HERE / "gallery", SCRIPTS, dirs_exist_ok=True)
 
 project = "Thalweg"
 author = "The Thalweg authors"
@@ -23,15 +23,32 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
 root_doc = "index"
-exclude_patterns = ["_extensions", "figures/*.py"]
+exclude_patterns = ["_extensions", "gallery", "auto_gallery/*.ipynb", "sg_execution_times.rst"]
 suppress_warnings = ["config.cache"]
 
 # Pages are read in the repository too, so their links are those of forges.
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"
+
+sphinx_gallery_conf = {
+    "examples_dirs": str(SCRIPTS),
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": "plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "image_scrapers": ("gallery_figures.scrape", "matplotlib"),
+    "capture_repr": ("_repr_html_",),
+    "matplotlib_animations": False,
+    "download_all_examples": False,
+    "show_signature": False,
+    "show_memory": False,
+    "min_reported_time": 1e9,
+    "abort_on_example_error": False,
+    "copyfile_regex": "",
+}
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
@@ -52,3 +69,17 @@ templates_path: list[str] = []
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 copybutton_exclude = ".linenos, .gp, .go"
+
+
+def escape_bars(app, what, name, obj, options, lines):
+    """Keep |w| a formula: to reStructuredText it would be the name of a substitution."""
+    spans = re.compile(r"(``.*?``|`.*?`)")
+    for number, line in enumerate(lines):
+        parts = spans.split(line)
+        lines[number] = "".join(
+            part if part.startswith("`") else part.replace("|", r"\|") for part in parts
+        )
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_bars)
