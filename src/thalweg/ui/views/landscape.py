@@ -74,10 +74,9 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     seeds = selected_seeds(shown, lambda run: run["run"] in measured[label])
     seed, seed_choice = choose_seed(asked, results, seeds)
     charts = landscape_charts(own, with_seeds(shown, [seed]))
-    surfaces, others = (
-        [c for c in charts if (c.z is not None) == space] for space in (True, False)
-    )
-    groups = (Group("", tuple(surfaces)), Group("", tuple(others)))
+    surfaces = tuple(chart for chart in charts if chart.z is not None)
+    planes = tuple(chart for chart in charts if chart.z is None)
+    groups = (Group("", surfaces), Group("", planes))
     choices = offered(panel_choice, label_choice, arm_choice, seed_choice)
     return Content(LEAD, choices, shown_arms(arm_choice), groups)
 

@@ -29,7 +29,7 @@ from thalweg.store.results import StudyResults
 from thalweg.store.run_directory import COMPLETE
 from thalweg.study.panels import Arm, Point
 from thalweg.ui.content import Asked, Content, View
-from thalweg.ui.views.asking import offered, one
+from thalweg.ui.views.asking import in_order, offered, one
 from thalweg.ui.views.panel_choices import (
     begun,
     choose_arm,
@@ -143,7 +143,7 @@ def _rounds(
     if not runs:
         runs = [(1, run["run"]) for run in _point(arm).runs if run["seed"] == seed]
     return {
-        number: (run, masks)
+        number: (run, {name: masks[name] for name in sorted(masks, key=in_order)})
         for number, run in runs
         if (number > 0 and (masks := store.run(run).masks()))
     }
