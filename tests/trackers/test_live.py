@@ -224,6 +224,14 @@ def test_what_is_no_tracker_is_said_in_a_sentence(text: str, message: str) -> No
     assert str(error.value).startswith(message)
 
 
+def test_a_project_is_told_only_where_there_are_projects(memory: Memory) -> None:
+    assert Destination.exported("wandb:mine", "folder") == Destination(
+        "wandb", "mine", Path("folder")
+    )
+    with pytest.raises(InputError, match="--as mlflow:x: must have no colon"):
+        Destination.exported("mlflow:x", "folder")
+
+
 def test_a_library_that_is_missing_is_said_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

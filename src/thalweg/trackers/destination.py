@@ -67,15 +67,17 @@ class Destination:
 
     @classmethod
     def exported(cls, kind: str, to: str) -> "Destination":
-        """Return the tracker and place of ``export --as KIND --to PLACE``.
+        """Return the tracker and place of ``export --as KIND[:PROJECT] --to PLACE``.
 
         Raises:
-            InputError: There is no such tracker, or its package is missing.
+            InputError: There is no such tracker, its package is missing, or it has no projects.
         """
         found = cls.parse(kind, "--as")
-        if kind in ("mlflow", "tensorboard"):
-            return cls(kind, to)
-        return cls(kind, found.where, Path(to))
+        if found.kind in ("wandb", "trackio"):
+            return cls(found.kind, found.where, Path(to))
+        if found.where is not None:
+            raise InputError(f"--as {kind}: must have no colon; the place is told by --to")
+        return cls(found.kind, to)
 
     @staticmethod
     def _check_there(kind: str, option: str, text: str) -> None:

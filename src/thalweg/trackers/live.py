@@ -114,7 +114,7 @@ class _Line:
         self.text = destination.text
         self.command = (
             f"thalweg export --study {study} --as {destination.kind} --to "
-            f"{destination.where or 'PLACE'}"
+            f"{destination.where or 'FOLDER'}"
         )
         self.runs: dict[str, TrackedRun] = {}
         self._destination = destination

@@ -10,6 +10,9 @@ from thalweg.trackers.tracker import FINAL, Entry, Logged, Outcome, TrackedRun, 
 
 FOLDER = "TRACKIO_DIR"
 
+STEPS = "steps"
+"""What the figure ``step`` is called: trackio's own axis has that name, and counts epochs here."""
+
 STATUS = "status"
 """Key, beside the figures at the end, of what a run came to."""
 
@@ -54,7 +57,8 @@ class TrackioRuns(Tracker):
         return Logged(max(epochs, default=-1), any(end != "failed" for end in ends))
 
     def log(self, run: TrackedRun, entries: Sequence[Entry]) -> None:
-        self._write(run, entries, [entry["epoch"] for entry in entries])
+        renamed = [{STEPS if k == "step" else k: v for k, v in each.items()} for each in entries]
+        self._write(run, renamed, [entry["epoch"] for entry in entries])
 
     def end(self, run: TrackedRun, outcome: Outcome, epoch: int) -> None:
         figures = {FINAL + key: value for key, value in outcome.figures.items()}

@@ -1,6 +1,7 @@
 """Runs of a study as those of a project of Weights & Biases, offline unless told otherwise."""
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ STATUS = "status"
 """Key of the summary of what a run came to."""
 
 FOLDER = "WANDB_DIR"
+
+FLUSH_SECONDS = 5.0
+"""The longest that W&B's process takes to write a file after a run has ended."""
 
 TAG = 64
 """Characters of the longest tag."""
@@ -40,6 +44,7 @@ class WandbRuns(Tracker):
         self._folder = folder or Path(os.environ.get(FOLDER, "."))
         self._folder.mkdir(parents=True, exist_ok=True)
         self._runs: dict[str, Any] = {}
+        self._ended: list[tuple[float, Path]] = []
         self._files: dict[str, list[Path]] = defaultdict(list)
         for path in (self._folder / "wandb").glob("offline-run-*/run-*.wandb"):
             self._files[path.stem.removeprefix("run-")].append(path)
@@ -94,14 +99,31 @@ class WandbRuns(Tracker):
             self._runs[run.id].log(dict(entry), step=entry["epoch"])
 
     def end(self, run: TrackedRun, outcome: Outcome, epoch: int) -> None:
-        begun = self._runs.pop(run.id)
+        begun = self._runs[run.id]
         figures = {FINAL + key: value for key, value in outcome.figures.items()}
         begun.summary.update({**figures, STATUS: outcome.status, **outcome.told})
-        begun.finish(exit_code=int(outcome.status == "failed"))
+        self._finish(run.id, int(outcome.status == "failed"))
 
     def close(self) -> None:
-        while self._runs:
-            self._runs.popitem()[1].finish(exit_code=1)
+        for run_id in list(self._runs):
+            self._finish(run_id, 1)
+        # Whoever looks at the files next, an export in this process say, is to find all of it.
+        for ended, path in self._ended:
+            while time.monotonic() < ended + FLUSH_SECONDS and not _is_whole(path):
+                time.sleep(0.05)
+
+    def _finish(self, run_id: str, exit_code: int) -> None:
+        begun = self._runs.pop(run_id)
+        begun.finish(exit_code=exit_code)
+        if begun.settings.mode == "offline":
+            self._ended.append((time.monotonic(), Path(begun.settings.sync_file)))
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return read_wandb_file(path).exit_code is not None
+    except InputError:
+        return False
 
 
 def _nested(parameters: Mapping[str, Any]) -> dict[str, Any]:
