@@ -11,7 +11,8 @@ sys.path.insert(0, str(HERE / "_extensions"))
 
 # The scripts of the gallery run where they may leave files.
 SCRIPTS = HERE.parent / "build" / "gallery"
-shutil.copytree(HERE / "gallery", SCRIPTS, dirs_exist_ok=True)
+shutil.rmtree(SCRIPTS, ignore_errors=True)
+shutil.copytree(HERE / "gallery", SCRIPTS)
 
 project = "Thalweg"
 author = "The Thalweg authors"
@@ -81,5 +82,11 @@ def escape_bars(app, what, name, obj, options, lines):
         )
 
 
+def link_to_gallery(app, name, source):
+    """Lead to what became of a script of the gallery what leads to the script in the repository."""
+    source[0] = re.sub(r"\bgallery/(plot_\w+)\.py\)", r"auto_gallery/\1.rst)", source[0])
+
+
 def setup(app):
+    app.connect("source-read", link_to_gallery)
     app.connect("autodoc-process-docstring", escape_bars)
