@@ -27,6 +27,9 @@ LEAST = 1e-8
 
 MOST_LAYERS = 12
 
+MOST_TICKS = 3
+"""Decades that are named on the axis of a small panel."""
+
 SHARE = 0.999
 """Share of the weights that is on the axis of w."""
 
@@ -84,8 +87,11 @@ def histogram_chart(
 
 def _small(facet: Facet) -> Facet:
     """Return a small panel, which has no titles of its own and room for few ticks."""
-    ticks = [tick for tick in facet.x.ticks or () if math.log10(tick[0]).is_integer()]
-    x = Axis("", facet.x.log, facet.x.limits, tuple(ticks) if len(ticks) > 1 else facet.x.ticks)
+    ticks = facet.x.ticks
+    decades = tuple(tick for tick in ticks or () if math.log10(tick[0]).is_integer())
+    if len(decades) > 1:
+        ticks = decades[:: math.ceil(len(decades) / MOST_TICKS)]
+    x = Axis("", facet.x.log, facet.x.limits, ticks)
     return Facet(facet.title, x, Axis("", limits=facet.y.limits), facet.layers)
 
 

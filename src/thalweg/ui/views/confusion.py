@@ -53,7 +53,7 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     if not matrices:
         return Content(LEAD, choices, (_why_not(results, shown),))
     groups = [Group(BY_CLASS, tuple(class_charts(results, shown)))]
-    sentences = list(shown_arms(arm_choice))
+    sentences = list(shown_arms(asked, arm_choice))
     base = against_choice.chosen[0]
     if base in known:
         differences = tuple(

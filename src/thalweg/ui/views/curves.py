@@ -52,7 +52,7 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     found = _points(shown, which)
     drawn = [found[i] for i in sorted(_best(shown, found))]
     lines = [learning_curve(results, p.runs, metric, name, s, along) for p, name, s in drawn]
-    sentences = list(shown_arms(arm_choice))
+    sentences = list(shown_arms(asked, arm_choice))
     if len(found) > len(drawn):
         sentences.append(
             f"The {len(drawn)} grid points of {len(found)} with the best mean "

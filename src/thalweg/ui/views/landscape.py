@@ -70,7 +70,7 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     if label not in landscape_labels(results):
         lines = line_charts(replace(own, probes=own.probes.filter(probe=label)), shown)
         choices = offered(panel_choice, label_choice, arm_choice)
-        return Content(LINES, choices, shown_arms(arm_choice), (Group("", tuple(lines)),))
+        return Content(LINES, choices, shown_arms(asked, arm_choice), (Group("", tuple(lines)),))
     seeds = selected_seeds(shown, lambda run: run["run"] in measured[label])
     seed, seed_choice = choose_seed(asked, results, seeds)
     charts = landscape_charts(own, with_seeds(shown, [seed]))
@@ -78,7 +78,7 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     planes = tuple(chart for chart in charts if chart.z is None)
     groups = (Group("", surfaces), Group("", planes))
     choices = offered(panel_choice, label_choice, arm_choice, seed_choice)
-    return Content(LEAD, choices, shown_arms(arm_choice), groups)
+    return Content(LEAD, choices, shown_arms(asked, arm_choice), groups)
 
 
 def _measured(results: StudyResults) -> Mapping[str, set[str]]:

@@ -58,7 +58,7 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
         if axis in numeric_axes(arm.points)
         for curve in arm_curves(arm, axis, metric)
     ]
-    sentences = shown_arms(arm_choice)
+    sentences = shown_arms(asked, arm_choice)
     if not finite(point.mean for curve in curves for point in curve.curve.points):
         why = (
             f"No grid point of these arms has a finite mean {metric_name(metric)}."

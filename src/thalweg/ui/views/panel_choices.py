@@ -126,10 +126,12 @@ def with_seeds(panel: Panel, seeds: Sequence[int]) -> Panel:
     return replace(panel, arms=tuple(_with_seeds(arm, seeds) for arm in panel.arms))
 
 
-def shown_arms(choice: Choice) -> tuple[str, ...]:
-    """Return a sentence where not all arms are shown that there are to choose, or none."""
+def shown_arms(asked: Asked, choice: Choice) -> tuple[str, ...]:
+    """Return a sentence where nobody chose the arms and not all are shown, or none."""
     shown, every = len(choice.chosen), len(choice.options)
-    return () if shown == every else (f"{shown} of {every} arms are shown.",)
+    if shown == every or asked.get(choice.key):
+        return ()
+    return (f"The best {shown} of {every} arms are shown.",)
 
 
 def _with_seeds(arm: Arm, seeds: Sequence[int]) -> Arm:

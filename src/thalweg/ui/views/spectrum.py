@@ -73,7 +73,7 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
         Group(WHILE, tuple(dynamics_charts(_series(results), narrowed))),
     )
     groups = tuple(group for group in found if group.charts)
-    sentences = shown_arms(arm_choice)
+    sentences = shown_arms(asked, arm_choice)
     if not groups:
         sentences = (*sentences, "Nothing was measured of the runs that are chosen.")
     return Content(LEAD, choices, sentences, groups)
