@@ -162,7 +162,9 @@ class Browser:
         """Wait until an expression holds."""
         end = time.monotonic() + PATIENCE
         while not (self.run(script) and also()):
-            assert time.monotonic() < end, f"never: {script}"
+            if time.monotonic() > end:
+                main = self.run("document.getElementById('main')?.innerText")
+                raise AssertionError(f"never: {script}; {self.faults}; {main}")
             time.sleep(0.05)
 
     def press(self, key: str, code: int, text: str = "") -> None:

@@ -1,5 +1,6 @@
 """The command that shows results in a browser: ui."""
 
+import os
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -42,6 +43,7 @@ def ui(
     from thalweg.ui.server import claim, serve  # imports what only this command needs
 
     serve(store, claim(host, port, token), opened, _tell)
+    os._exit(0)  # at once: what is still being read for a page is of no use any more
 
 
 def _tell(url: str) -> None:

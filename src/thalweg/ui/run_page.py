@@ -207,6 +207,6 @@ def _files(run: RunDirectory) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return value or "—"
     return json.dumps(value) if isinstance(value, bool | dict | list) else str(value)

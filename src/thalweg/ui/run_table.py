@@ -45,7 +45,7 @@ OPERATORS = {
 
 _SQL = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
-OF_GROUPS = ("runs", "done", "diverged", "mean", "low", "high", "least", "greatest")
+OF_GROUPS = ("mean", "low", "high", "runs", "done", "diverged", "least", "greatest")
 """What is told of a group beside its keys. To order runs by it, or groups by a figure of runs, is
 no order: the page keeps it when its reader goes from the one to the other.
 """

@@ -48,7 +48,10 @@ function virtual(region) {
         pages.set(page, found);
         for (const [i, row] of shown) if (Math.floor(i / PAGE) === page) fill(row, i);
       })
-      .catch(() => pages.delete(page));
+      .catch(() => {
+        pages.delete(page);
+        setTimeout(show, 1000); // and ask again
+      });
   }
 
   function fill(row, i) {
@@ -120,7 +123,7 @@ function virtual(region) {
   };
   above.cells[0].style.height = `${start * height}px`;
   below.cells[0].style.height = `${(total - start) * height}px`;
-  if (start) region.scrollTop = start * height;
+  region.scrollTop = region.dataset.top ?? start * height;
   show();
 }
 

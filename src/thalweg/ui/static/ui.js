@@ -56,14 +56,16 @@ async function drawAll() {
 
 // ---- changes in place
 
-function swap(page) {
+function swap(page, anew) {
   figures = figuresOf(page);
   const now = servedBy(page);
   if ([...now.keys()].join() !== [...served.keys()].join()) {
-    replace(document.getElementById("main"), page.getElementById("main"));
+    replace(document.getElementById("main"), page.getElementById("main"), anew);
   } else {
     for (const [id, html] of now) {
-      if (html !== served.get(id)) replace(document.getElementById(id), page.getElementById(id));
+      if (html !== served.get(id)) {
+        replace(document.getElementById(id), page.getElementById(id), anew);
+      }
     }
   }
   served = now;
@@ -73,7 +75,7 @@ function swap(page) {
   document.dispatchEvent(new Event("fresh"));
 }
 
-function replace(old, fresh) {
+function replace(old, fresh, anew) {
   const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
   const open = new Map([...old.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
   const places = [...old.querySelectorAll(".scroll[id]")].map((each) => [
@@ -97,7 +99,9 @@ function replace(old, fresh) {
   }
   for (const [id, left, top] of places) {
     const scrolled = document.getElementById(id);
-    if (scrolled) Object.assign(scrolled, { scrollLeft: left, scrollTop: top });
+    if (!scrolled) continue;
+    scrolled.scrollLeft = left;
+    if (!anew) scrolled.scrollTop = scrolled.dataset.top = top; // the rows may come later
   }
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
@@ -110,7 +114,7 @@ async function go(address, push) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (request !== requests) return;
     if (push) history.pushState(null, "", address);
-    swap(page);
+    swap(page, push);
   } finally {
     if (request === requests) document.body.removeAttribute("aria-busy");
   }
