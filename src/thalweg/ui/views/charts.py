@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 
-from thalweg.report.answers import answers
 from thalweg.report.figures import SECTIONS, sections
-from thalweg.report.further_answers import further_answers
-from thalweg.report.summary import summary
 from thalweg.report.tables import tables
 from thalweg.store import Store
 from thalweg.store.results import StudyResults
@@ -14,10 +11,8 @@ from thalweg.ui.content import Asked, Content, View
 from thalweg.ui.views.asking import one
 from thalweg.ui.views.panel_choices import begun, known_panels
 
-SUMMARY = "summary"
-"""The choice of what the study says, with the tables of all its arms and points."""
-
-LEAD = "What the study says, with how sure it is of it, and the tables of all arms and grid points."
+TABLES = "tables"
+"""The choice of the tables that stand beside no chart."""
 
 NEEDS: dict[str, Callable[[StudyResults], bool]] = {
     "Pruning, round by round": lambda results: not results.rounds.is_empty(),
@@ -45,23 +40,13 @@ NEEDS: dict[str, Callable[[StudyResults], bool]] = {
 def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     """Return a section of the report."""
     named = {slug(title).lower(): title for title in SECTIONS}
-    options = {SUMMARY: "What the study says"} | {
+    options = {
         name: title for name, title in named.items() if NEEDS.get(title, _always)(results)
-    }
+    } | {TABLES: "Tables of arms and grid points"}
     choice = one(asked, "section", "Section", options, elsewhere=named)
     grouped = known_panels(results)
-    if choice.chosen[0] == SUMMARY:
-        found = summary(results, grouped)
-        best = [
-            f"{each.panel}: {each.arm}{f' at {each.point}' if each.point else ''}, {each.figure} "
-            f"{each.sentence}."
-            if each.arm
-            else f"{each.panel}: {each.sentence}"
-            for each in found.findings
-        ]
-        told = (*answers(results, grouped), *further_answers(results, grouped))
-        sentences = (*best, *told, *found.warnings)
-        return Content(LEAD, (choice,), sentences, tables=tuple(tables(results, grouped)))
+    if choice.chosen[0] == TABLES:
+        return Content("", (choice,), tables=tuple(tables(results, grouped)))
     title = named[choice.chosen[0]]
     made = sections(results, grouped, [title])
     if not made:

@@ -62,7 +62,7 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     verdicts = found.verdict.splitlines()
     if len(verdicts) > MOST_SENTENCES:
         resolved = sum(pair.resolved for pair in found.pairs)
-        verdicts = [f"{resolved} of {len(verdicts)} pairs are resolved; the table has them all."]
+        verdicts = [f"{resolved} of {len(verdicts)} pairs are resolved; the table has them all"]
     sentences = (*shown_arms(asked, arm_choice), *(f"{text}." for text in verdicts), *found.notes)
     titles = ", ".join(panel.title for panel in scope) if len(scope) == 1 else "all panels"
     styles = {arm.name: arm_style(arm) for panel in scope for arm in panel.arms}

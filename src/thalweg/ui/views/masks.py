@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from thalweg.errors import InputError
 from thalweg.measure.graphs import Graph, mask_graphs
 from thalweg.measure.graphs.degrees import degrees
 from thalweg.measure.graphs.histograms import histograms
@@ -82,7 +83,10 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     round_choice = one(asked, "round", "Round", names, str(max(rounds)), elsewhere=numbers)
     chosen = int(round_choice.chosen[0])
     run, masks = rounds[chosen]
-    graphs = mask_graphs(masks)
+    try:
+        graphs = mask_graphs(masks)
+    except InputError as error:  # no mask of a matrix of weights
+        return Content(LEAD, offered(*choices, round_choice), (f"{error}.",))
     masks = ordered_masks(masks, graphs)
     layers = {ALL: "all"} | {name: name for name in masks}
     others = () if layers.keys() >= set(asked.get("layer", ())) else _every_layer(results, store)
