@@ -286,3 +286,18 @@ def test_who_trains_with_whom_does_not_depend_on_what_is_complete(
     more = load_study(write_study(study={"name": "study", "seeds": 12})).plan.specs
     missing = [spec.id for spec in more[4:]]
     assert second in plan_cohorts(more, store, resources, missing)
+
+
+def test_a_run_that_was_left_over_is_put_back_as_it_was_computed(
+    tmp_path: Path, write_study: Callable[..., Path]
+) -> None:
+    specs = load_study(write_study(study={"name": "study", "seeds": 3})).plan.specs
+    store = Store(tmp_path / "out", create=True)
+    resources = Resources("cpu", jobs=2, threads=1, backend="autograd")
+    pair, alone = plan_cohorts(specs, store, resources)
+    assert [len(pair.ids), len(alone.ids)] == [2, 1]
+    assert pair.plan.backend == "autograd-stacked"
+    for cohort in (pair, alone):
+        for spec in cohort.specs:
+            store.run(spec.id).begin(spec.canonical(), cohort.ids)
+    assert plan_cohorts(specs, store, resources) == [pair, alone]

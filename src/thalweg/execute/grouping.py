@@ -76,29 +76,33 @@ def plan_cohorts(
             if spec.id not in by_id:
                 continue  # complete, or already put back with an interrupted cohort
             mates = [by_id[i] for i in _interrupted_with(spec.id, store) if i in by_id]
-            again = _decide(spec, len(mates) * resources.jobs, resources)  # mates go to one process
-            if mates and len(mates) <= again.rows:
-                cohorts.append(CohortPlan(tuple(mates), again))
+            again = _cohort(mates, resources) if mates else None
+            if again and len(mates) <= again.plan.rows:
+                cohorts.append(again)
                 for mate in mates:
                     del by_id[mate.id]
         chosen = _decide(members[0], len(members), resources)
         for start in range(0, len(members), chosen.rows):
             fresh = [spec for spec in members[start : start + chosen.rows] if spec.id in by_id]
             if fresh:
-                cohorts.append(CohortPlan(tuple(fresh), chosen))
+                cohorts.append(_cohort(fresh, resources))
     return sorted(cohorts, key=lambda cohort: -_work(cohort, resources))
 
 
 def parts_of(cohort: CohortPlan, most: int, resources: Resources) -> list[CohortPlan]:
-    """Return a cohort in parts of at most so many runs, each computed as it will be when it is
-    interrupted and put back; the cohort itself where it is no larger.
-    """
+    """Return a cohort in parts of at most so many runs; the cohort itself where it is no larger."""
     if len(cohort.specs) <= most:
         return [cohort]
     parts = [cohort.specs[start : start + most] for start in range(0, len(cohort.specs), most)]
-    return [
-        CohortPlan(part, _decide(part[0], len(part) * resources.jobs, resources)) for part in parts
-    ]
+    return [_cohort(part, resources) for part in parts]
+
+
+def _cohort(runs: Sequence[RunSpec], resources: Resources) -> CohortPlan:
+    """Return runs as a cohort. How it is computed depends on their number and on nothing else, so
+    one that is interrupted and put back is computed as it was.
+    """
+    # They go to one process, and as many to every other.
+    return CohortPlan(tuple(runs), _decide(runs[0], len(runs) * resources.jobs, resources))
 
 
 def _decide(spec: RunSpec, runs: int, resources: Resources) -> Plan:
