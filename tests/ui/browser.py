@@ -16,7 +16,7 @@ CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 # Chromium reads from 3 and writes to 4, and one of these may be the other's number at first.
 PLACED = """

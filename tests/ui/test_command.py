@@ -77,10 +77,11 @@ def test_it_answers_until_it_is_interrupted(small: Path) -> None:
         assert "token" not in address
         assert status(address) == 200
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=20)
         assert (process.returncode, err) == (0, "")
 
 
+@pytest.mark.slow
 def test_other_machines_need_a_token(small: Path) -> None:
     with serving(small, "--host", "0.0.0.0") as (address, _):
         port = address.split(":")[2].partition("/")[0]

@@ -2,6 +2,7 @@
 // place: only what the server tells otherwise is replaced, and a zoom, a focus, a scrolled table and
 // an unfolded one stay.
 const EVERY = 2000;
+const SELDOM = 4000; // of studies that are over, beside which another may begin
 const plotlyAddress = document.currentScript.dataset.plotly;
 const live = document.getElementById("live");
 
@@ -39,7 +40,7 @@ async function drawAll() {
     if (!figure || container.drawnFrom === text) continue;
     await plotly();
     if (drawing !== drawings) return; // another has begun
-    figure.layout.uirevision = location.search; // a zoom stays as long as nothing else is chosen
+    figure.layout.uirevision = `of${location.search}`; // a zoom stays as long as nothing else is chosen
     if (container.drawnFrom) {
       container.style.height = `${figure.layout.height}px`;
       await Plotly.react(container, figure.data, figure.layout);
@@ -165,27 +166,30 @@ function say(text) {
   if (live.textContent !== text) live.textContent = text;
 }
 
+// Returns in how many milliseconds to look again; 0 when there is nothing more to come.
 async function look() {
   const { state, mark } = document.body.dataset;
-  if (!state) return false;
   let told;
   try {
     told = await (await fetch(state)).json();
   } catch {
     say("Thalweg does not answer; this page shows what it told last.");
-    return true;
+    return EVERY;
   }
   if (told.mark !== mark) await go(location.href, false).catch(() => {});
   say(told.told || "");
-  return !(told.over && told.mark === document.body.dataset.mark);
+  if (!told.over || told.mark !== document.body.dataset.mark) return EVERY;
+  return document.body.dataset.further ? SELDOM : 0;
 }
 
 async function follow() {
-  const further = document.hidden || (await look());
-  if (further) setTimeout(follow, EVERY);
+  const pause = document.hidden ? EVERY : await look();
+  if (pause) setTimeout(follow, pause);
 }
 
 drawAll();
-if (document.body.dataset.over === "no" || document.body.dataset.mark === "unfinished") {
-  setTimeout(follow, document.body.dataset.mark === "unfinished" ? EVERY / 4 : EVERY);
+if (document.body.dataset.state) {
+  const { over, mark, further } = document.body.dataset;
+  if (mark === "unfinished") setTimeout(follow, EVERY / 4);
+  else if (over === "no" || further) setTimeout(follow, EVERY);
 }
