@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from tests.trackers.conftest import TABLE, run_study
 
 from thalweg import Results
+from thalweg.imports import import_files
 from thalweg.store import Store
 from thalweg.trackers.destination import QUIET
 from thalweg.trackers.runs import entries_of, outcome_of
@@ -300,6 +303,42 @@ for record in SQLiteStorage.get_run_records("project"):
     found[config["thalweg.run"]] = (rows, end)
 print(json.dumps(found))
 """
+
+
+# And back
+
+
+@pytest.mark.parametrize("kind", ["mlflow", "wandb"])
+def test_what_was_exported_is_imported_with_equal_figures(
+    results: Results, kind: str, tmp_path: Path
+) -> None:
+    pytest.importorskip(kind)
+    results.track(kind, tmp_path / kind)
+    found = import_files([tmp_path / kind], "back", tmp_path / "back", "")
+    assert found.notes == ()
+    assert found.aside == ()
+    back = Results("back", Store(tmp_path / "back"), {})
+    place = ["arm", "point", "seed"]
+    # A run gets an id of its own; these are its machine's, and what nothing can train again.
+    for name, aside in (("frame", ["run", "rows"]), ("rounds", ["run", "layers"])):
+        frames = [getattr(each, name)().drop(aside) for each in (results, back)]
+        if name == "frame":  # their order is no trackers' business
+            key = pl.col("hyperparameters")
+            frames = [f.with_columns(key.map_elements(in_order, pl.String)) for f in frames]
+        by = [*place, "round"] if name == "rounds" else place
+        assert_frame_equal(*(frame.sort(by) for frame in frames), check_exact=True)
+        assert len(frames[0]) == (8 if name == "frame" else 6)
+    frames = [
+        each.metrics().join(each.frame().select("run", *place), on="run").drop("run")
+        for each in (results, back)
+    ]
+    assert_frame_equal(*(frame.sort(*place, "epoch") for frame in frames), check_exact=True)
+    again = import_files([tmp_path / kind], "back", tmp_path / "back", "")
+    assert again.added == frozenset()
+
+
+def in_order(text: str) -> str:
+    return json.dumps(json.loads(text), sort_keys=True)
 
 
 # Nothing leaves the machine

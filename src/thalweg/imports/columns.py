@@ -97,6 +97,15 @@ def is_metrics(table: Table) -> bool:
     return "epoch" in found and not found.isdisjoint(_FIGURES)
 
 
+def metric_of(name: str) -> str | None:
+    """Return what a figure of a tracker is called here, "epoch", "lr", or a split's loss or
+    accuracy; None for any other. Trackers group figures by slashes or dots: ``train/loss``.
+    """
+    bare = _normal(re.sub(r"[/.]", "_", name))
+    known = ("epoch", "lr", *_FIGURES)
+    return next((key for key in known if _matching([bare], METRIC_COLUMNS[key])), None)
+
+
 def read_curves(table: Table) -> list[Curve]:
     """Return the trainings of a table of figures by epoch, one an optimizer and seed.
 

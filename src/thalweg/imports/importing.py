@@ -9,6 +9,7 @@ from thalweg.data import TASKS
 from thalweg.imports.files import find_files
 from thalweg.imports.runs import ImportedRun, Lineage, to_lineage
 from thalweg.imports.sources import find_sources
+from thalweg.imports.tracked import find_tracked, to_lineages
 from thalweg.models import MODELS
 from thalweg.registry import vouch
 from thalweg.spec.run import parse_named
@@ -58,7 +59,7 @@ def import_files(
     written before all is read.
 
     Args:
-        what: Files, or folders of them.
+        what: Files, or folders of them; or what trackers have left.
         study: Name of the study, which is begun or added to.
         out: Results folder; made where it does not exist.
         command: By which it is done, for the record.
@@ -77,9 +78,14 @@ def import_files(
     chosen = None if task is None else parse_named(TASKS, task, "--task")
     if model is not None:
         parse_named(MODELS, model, "--model")
-    files, aside = find_files(what)
-    sources, assumed = find_sources(files, arm, seed)
-    lineages = tuple(to_lineage(source, chosen, model) for source in sources)
+    aside: list[str] = []
+    tracked = find_tracked(what)
+    if tracked is not None:
+        lineages, assumed = to_lineages(tracked, chosen, model, arm, seed)
+    else:
+        files, aside = find_files(what)
+        sources, assumed = find_sources(files, arm, seed)
+        lineages = [to_lineage(source, chosen, model) for source in sources]
     if (out / "store.json").exists():
         check_elsewhere(Store(out), study)
     store = Store(out, create=True)
@@ -87,7 +93,7 @@ def import_files(
     added = frozenset(run.spec.id for run in every if _keep(store, run))
     replaced = record_elsewhere(store, study, map(_entry, lineages), command, assumed)
     notes = (*assumed, *(note for lineage in lineages for note in lineage.notes))
-    return Imported(study, lineages, added, replaced, tuple(aside), notes)
+    return Imported(study, tuple(lineages), added, replaced, tuple(aside), notes)
 
 
 def _keep(store: Store, run: ImportedRun) -> bool:

@@ -228,7 +228,7 @@ def _run(
         seed=source.seed,
     )
     status = {
-        **_figures(rows),
+        **figures_at_end(rows),
         "diverged_step": None,
         "epochs": _epochs(rows, stage),
         "own_epochs": _last_epoch(source) if stage is None else stage.epochs,
@@ -281,7 +281,7 @@ def _first_rate(rows: Sequence[Row]) -> float | None:
     return next((row["lr"] for row in rows if row["lr"] is not None), None)
 
 
-def _figures(rows: Sequence[Row]) -> Row:
+def figures_at_end(rows: Sequence[Row]) -> Row:
     """Return status and figures at the end; a loss over the last epoch's batches is none."""
     last = {key: value for key, value in rows[-1].items() if value is not None} if rows else {}
     if any(key.endswith("_loss") and not math.isfinite(value) for key, value in last.items()):

@@ -26,6 +26,7 @@ class Source:
         rows: Figures by epoch; empty where there are none.
         log: Prunings; empty where there are none.
         files: By what they are; masks of a pruning by its epoch as well.
+        told_axes: The arm's axes where something else tells them than the learning rate in a name.
     """
 
     arm: str
@@ -35,10 +36,13 @@ class Source:
     rows: tuple[Row, ...] = ()
     log: tuple[Pruning, ...] = ()
     files: dict[tuple[Part, int | None], File] = field(default_factory=dict)
+    told_axes: Axes | None = None
 
     @property
     def axes(self) -> Axes:
         """Values of its grid point by key path."""
+        if self.told_axes is not None:
+            return self.told_axes
         return {} if self.rate is None else {"optimizer.lr": self.rate}
 
     @property

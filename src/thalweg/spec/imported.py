@@ -1,7 +1,7 @@
 """The spec of a run that another program trained: what its files are, and what they tell."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from thalweg.data import TASKS
@@ -23,6 +23,8 @@ class ImportedSpec:
         optimizer: As the files name it.
         lr: Learning rate, as the files tell it first.
         seed: As the files, or whoever imported them, tell it.
+        batch_size: As a tracker tells it.
+        hyperparameters: Of the optimizer, beside the learning rate, likewise.
     """
 
     arm: tuple[str, str]
@@ -33,6 +35,8 @@ class ImportedSpec:
     optimizer: str | None
     lr: float | None
     seed: int
+    batch_size: int | str | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
 
     def canonical(self) -> dict[str, Any]:
         """Return the spec as plain values, in the form of `RunSpec.canonical` as far as it goes."""
@@ -44,8 +48,8 @@ class ImportedSpec:
             IMPORTED: origin,
             "task": None if self.task is None else self.task.canonical(),
             "model": None if self.model is None else self.model.canonical(),
-            "optimizer": {"name": self.optimizer, **rate},
-            "train": {"batch_size": None},
+            "optimizer": {"name": self.optimizer, **rate, **self.hyperparameters},
+            "train": {"batch_size": self.batch_size},
             "seed": self.seed,
         }
 

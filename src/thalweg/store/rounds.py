@@ -20,7 +20,8 @@ def sparsity_figures(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Row:
     steps, epochs = status["steps"], status["epochs"]
     figures: Row
     if "own_epochs" in status:  # the run was imported
-        figures = {"own_steps": None, "own_epochs": status["own_epochs"]}
+        own_epochs = status["own_epochs"]
+        figures = {"own_steps": status.get("own_steps"), "own_epochs": own_epochs}
     elif not steps:  # pruned from a run that diverged: what else its record has is of that run
         return {"own_steps": 0, "own_epochs": 0.0}
     else:
