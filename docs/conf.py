@@ -27,13 +27,17 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 root_doc = "index"
-exclude_patterns = ["_extensions", "gallery", "auto_gallery/*.ipynb", "sg_execution_times.rst"]
+exclude_patterns = ["_extensions", "gallery", "auto_gallery/*.ipynb"]
 suppress_warnings = ["config.cache"]
 
 # Pages are read in the repository too, so their links are those of forges.
 myst_enable_extensions = ["attrs_inline"]
 myst_heading_anchors = 4
-nb_execution_mode = "off"
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
+nb_execution_in_temp = True
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
 
 sphinx_gallery_conf = {
     "examples_dirs": str(SCRIPTS),
@@ -44,6 +48,7 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),
     "matplotlib_animations": False,
     "download_all_examples": False,
+    "write_computation_times": False,
     "show_signature": False,
     "show_memory": False,
     "min_reported_time": 1e9,

@@ -51,7 +51,7 @@ def _run(arguments: list[str], folder: Path, command: str) -> str:
     programs = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     found = subprocess.run(
-        arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=240
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=900
     )
     assert found.returncode == 0, f"{command}\n{found.stdout}\n{found.stderr}"
     return found.stdout

@@ -43,6 +43,7 @@ def test_the_study_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_its_commands_do_as_they_stand(tmp_path):
     run, compare, query = (printed for _, printed in follow(PAGE, tmp_path))
     assert "report: " in run

@@ -5,6 +5,7 @@ from tests.docs.pages import follow
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_command_does_what_the_page_says(tmp_path):
     done = follow("getting-started.md", tmp_path)
     printed = {command.splitlines()[0]: text for command, text in done}
