@@ -228,10 +228,23 @@ def test_masks_are_those_of_the_round(number, results, show):
     assert any(isinstance(layer, Picture) for layer in first.layers)
     names = [chart.name for chart in charts(content)]
     assert ("evolution-digits-mlp-ticket" in names) == (number > 1)
-    assert "component-digits-mlp-ticket" in names and "kept-by-layer-digits-mlp" in names
-    nulls = content.tables[1].frame
+    assert "component-digits-mlp-ticket" in names
+    nulls = show("masks", seed=1, round=number, part="graph").tables[0].frame
     assert nulls.columns == ["null", "layer", "measure", "value", "mean", "low", "high", "z"]
     assert set(nulls["null"]) == {"degrees", "edges"}
+
+
+def test_what_changes_over_the_rounds(results, show):
+    content = show("masks", part="rounds")
+    found = {chart.name: chart for chart in charts(content)}
+    kept = next(f for f in found["kept-by-layer-digits-mlp"].facets if f.title == "layers.0")
+    rows = results.rounds.filter(arm="ticket").sort("round").group_by("round", maintain_order=True)
+    means = [
+        np.mean([json.loads(text)["layers.0.weight"] for text in own["layers"]]) for _, own in rows
+    ]
+    assert kept.layers[0].y == pytest.approx([100 * mean for mean in means])
+    assert any(name.startswith("z-digits-mlp-graph") for name in found)
+    assert "seed" not in [choice.key for choice in content.choices]
 
 
 def test_the_graph_of_one_layer_and_of_one_too_large(show, monkeypatch):
@@ -239,7 +252,9 @@ def test_the_graph_of_one_layer_and_of_one_too_large(show, monkeypatch):
     drawing = next(chart for chart in charts(content) if chart.name.startswith("component"))
     units = sum(len(layer.x) for layer in drawing.layers if isinstance(layer, Dots))
     assert 0 < units <= 18 and "layers.1.weight" in drawing.title
-    assert set(content.tables[1].frame["layer"]) == {"layers.1.weight"}
+    graph = show("masks", layer="layers.1.weight", part="graph")
+    assert set(graph.tables[0].frame["layer"]) == {"layers.1.weight"}
+    assert [chart.name for chart in charts(graph)][-1].startswith("clustering")
     monkeypatch.setattr("thalweg.ui.views.masks.MOST_UNITS", 10)
     content = show("masks")
     assert not any(chart.name.startswith("component") for chart in charts(content))

@@ -1,6 +1,7 @@
 """Masks and the graphs they make, from round to round of pruning."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -28,7 +29,7 @@ from thalweg.store import Store
 from thalweg.store.files import DamagedError
 from thalweg.store.results import StudyResults
 from thalweg.store.run_directory import COMPLETE
-from thalweg.study.panels import Arm, Point
+from thalweg.study.panels import Arm, Panel, Point
 from thalweg.ui.content import Asked, Content, View
 from thalweg.ui.views.asking import in_order, offered, one
 from thalweg.ui.views.panel_choices import (
@@ -47,12 +48,25 @@ LEAD = (
 
 OVER_SEEDS = "Over all seeds of the arm."
 
+NO_SCORES = (
+    "How the graph differs from random graphs, round by round, was not measured: ask for it in the "
+    'study file with [[probes]] and name = "graph".'
+)
+
 UNMEASURED = (
     "Degrees and clustering are of this mask alone. What random graphs of the same degrees have, "
     'was not measured: ask for it in the study file with [[probes]] and name = "graph".'
 )
 
 ALL = "all"
+
+MASK, GRAPH, ROUNDS = "mask", "graph", "rounds"
+
+PARTS = {
+    MASK: "mask and drawing",
+    GRAPH: "degrees and clustering",
+    ROUNDS: "all rounds",
+}
 
 MOST_UNITS = 3000
 """Units of a network that can be drawn so that they are told apart."""
@@ -92,32 +106,45 @@ def show(results: StudyResults, store: Store, asked: Asked) -> Content:
     others = () if layers.keys() >= set(asked.get("layer", ())) else _every_layer(results, store)
     layer_choice = one(asked, "layer", "Layer", layers, elsewhere=others)
     layer = layer_choice.chosen[0]
+    parts = {part: text for part, text in PARTS.items() if part != ROUNDS or len(rounds) > 1}
+    part_choice = one(asked, "part", "Look at", parts, elsewhere=PARTS)
     place = Place((panel.task, panel.model), panel.title)
-    subject = _subject(arm, seed, chosen, rounds, layer, masks)
-    own_graphs = [graph for graph in graphs if layer in (ALL, graph.name)]
-    drawing, why_not = _drawing(subject, own_graphs, place)
-    label, figures = _figures(results, run, graphs)
-    measured = Measured(arm.name, arm_style(arm), [_of_layer(figures, layer)])
+    if part_choice.chosen[0] == MASK:
+        subject = _subject(arm, seed, chosen, rounds, layer, masks)
+        drawing, why_not = _drawing(subject, _of_layer(graphs, layer), place)
+        charts = [mask_chart(subject, place), *_evolution(subject, place), *drawing]
+        found = Content("", (), tuple(why_not), (Group("", tuple(charts)),), (_kept(rounds),))
+    elif part_choice.chosen[0] == GRAPH:
+        found = _graph(results, arm, run, graphs, layer, place)
+    else:
+        found = _over_rounds(results, panel, arm, place)
+    of_one = () if part_choice.chosen[0] == ROUNDS else (seed_choice, round_choice, layer_choice)
+    choices = (panel_choice, arm_choice, part_choice, *of_one)
+    return replace(found, lead=LEAD, choices=offered(*choices))
+
+
+def _graph(
+    results: StudyResults, arm: Arm, run: str, graphs: Sequence[Graph], layer: str, place: Place
+) -> Content:
+    """Return degrees and clustering, and what random graphs have."""
+    label, figures = _figures(results, run, _of_layer(graphs, layer), layer)
+    measured = Measured(arm.name, arm_style(arm), [figures])
+    charts = tuple(figure_charts(label or "mask", [measured], place))
+    sentences = [] if label else [UNMEASURED]
+    if not charts:
+        sentences.append("All units of this graph have equally many edges, so there is no chart.")
+    groups = (Group("", charts),) if charts else ()
+    return Content("", (), tuple(sentences), groups, tuple(_null_tables(figures, layer)))
+
+
+def _over_rounds(results: StudyResults, panel: Panel, arm: Arm, place: Place) -> Content:
+    """Return what changes from round to round of an arm, over all its seeds."""
     pruned = prunings(results, [with_arms(panel, [arm.name])])
-    scores = [
-        c
-        for name in GRAPHS.labels(results)
-        for c in score_charts(results, name, levels(pruned), place)
-    ]
-    groups = (
-        Group("", (mask_chart(subject, place), *_evolution(subject, place), *drawing)),
-        Group("", tuple(figure_charts(label or "mask", [measured], place))),
-        Group(OVER_SEEDS, (*density_chart(pruned, place), *scores)),
-    )
-    sentences = [*why_not, *([] if label else [UNMEASURED])]
-    tables = [_kept_table(rounds), *_null_tables(figures, layer)]
-    return Content(
-        LEAD,
-        offered(*choices, round_choice, layer_choice),
-        tuple(sentences),
-        tuple(group for group in groups if group.charts),
-        tuple(tables),
-    )
+    labels = GRAPHS.labels(results)
+    scores = [c for name in labels for c in score_charts(results, name, levels(pruned), place)]
+    kept = density_chart(pruned, place)
+    groups = (Group(OVER_SEEDS, (*kept, *scores)),) if kept or scores else ()
+    return Content("", (), () if scores else (NO_SCORES,), groups)
 
 
 def _point(arm: Arm) -> Point:
@@ -196,15 +223,19 @@ def _drawing(
     return ([], ["Nothing is kept, so no graph is drawn."]) if chart is None else ([chart], [])
 
 
+def _of_layer(graphs: Sequence[Graph], layer: str) -> list[Graph]:
+    return [graph for graph in graphs if layer in (ALL, graph.name)]
+
+
 def _figures(
-    results: StudyResults, run: str, graphs: Sequence[Graph]
+    results: StudyResults, run: str, graphs: Sequence[Graph], layer: str
 ) -> tuple[str | None, dict[str, Any]]:
     """Return what a probe has found of the graphs of a run, with its label, or else their degrees
     and clustering.
     """
     for label in GRAPHS.labels(results):
         if (found := results.grids.get((run, label))) is not None:
-            return label, found
+            return label, _figures_of_layer(found, layer)
     own = [{**degrees(graph), **histograms(graph)} for graph in graphs]
     return None, {
         "layer": [graph.name for graph in graphs],
@@ -214,7 +245,7 @@ def _figures(
     }
 
 
-def _of_layer(figures: Mapping[str, Any], layer: str) -> dict[str, Any]:
+def _figures_of_layer(figures: Mapping[str, Any], layer: str) -> dict[str, Any]:
     """Return the figures of one graph alone, where there is one of the layer."""
     if layer not in figures["layer"]:
         return dict(figures)
@@ -227,7 +258,7 @@ def _of_layer(figures: Mapping[str, Any], layer: str) -> dict[str, Any]:
     }
 
 
-def _kept_table(rounds: Mapping[int, tuple[str, Masks]]) -> Table:
+def _kept(rounds: Mapping[int, tuple[str, Masks]]) -> Table:
     """Return the fraction kept of each layer after the last rounds."""
     shown = dict(list(rounds.items())[-ROUNDS_SHOWN:])
     _, first = next(iter(shown.values()))
