@@ -26,9 +26,9 @@ test-slow: $(VENV)/.installed-dev
 test-tutorials: $(VENV)/.installed-dev
 	$(PYTEST) tests/tutorials
 
-# The callbacks of Lightning and Hugging Face, in the real libraries.
+# The callbacks of Lightning and Hugging Face, the trackers and pandas, in the real libraries.
 test-integrations: $(VENV)/.installed-integrations
-	$(PYTEST) tests/instruments
+	$(PYTEST) tests/instruments tests/trackers tests/store/test_frames.py
 
 # The tests of faults at their longest, a line a fault (docs/reliability.md); disks need root.
 soak: $(VENV)/.installed-dev
@@ -117,7 +117,8 @@ $(VENV)/.installed-bench: $(VENV)/.created $(SOURCES)
 	touch $@
 
 $(VENV)/.installed-integrations: $(VENV)/.created $(SOURCES)
-	$(INSTALL) --editable '.[dev,integrations]'
+	$(INSTALL) --editable '.[dev,integrations,tracking,pandas]' gradio-client python-multipart orjson brotli
+	$(INSTALL) --no-deps trackio  # it asks for an older Pillow than the one of constraints.txt
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.created $(SOURCES)
