@@ -4,12 +4,13 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from thalweg.cli.catalogue import Kind
-from thalweg.store import Store
+from thalweg.store import Store, place
+from thalweg.store.mirror import Mirror
 
 RUN_KEYS = [
     "id",
@@ -287,3 +288,19 @@ def test_a_full_disk_is_a_sentence(thalweg: Callable[..., Any], tmp_path: Path) 
         assert done.stderr.count("\n") == 1
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_ctrl_c_while_results_go_to_their_url_is_a_sentence(
+    thalweg: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow:
+        def close(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(place._open, "s3://bucket/prefix", cast(Mirror, Slow()))
+    done = thalweg("list", "recipes")
+    assert done.status == 130
+    assert done.stderr == (
+        "thalweg: stopped while results were put to their URL; the next command with it puts the "
+        "rest there\n"
+    )

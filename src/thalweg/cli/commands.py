@@ -145,6 +145,13 @@ def run_command_line() -> None:
         except ThalwegError as error:
             told = _tell(error)
             status = status or told
+        except KeyboardInterrupt:
+            print(
+                "thalweg: stopped while results were put to their URL; the next command with it "
+                "puts the rest there",
+                file=sys.stderr,
+            )
+            status = 130  # as of commands that Ctrl-C ends
         if status:
             sys.exit(status)
 
