@@ -28,7 +28,10 @@ extensions = [
 ]
 root_doc = "index"
 exclude_patterns = ["_extensions", "gallery", "auto_gallery/*.ipynb"]
-suppress_warnings = ["config.cache"]
+suppress_warnings = [
+    "config.cache",
+    "mystnb.unknown_mime_type",  # Plotly's, beside which there is a picture
+]
 
 # Pages are read in the repository too, so their links are those of forges.
 myst_enable_extensions = ["attrs_inline"]
@@ -92,6 +95,16 @@ def link_to_gallery(app, name, source):
     source[0] = re.sub(r"\bgallery/(plot_\w+)\.py\)", r"auto_gallery/\1.rst)", source[0])
 
 
+def level_captions(app, page, template, context, doctree):
+    """Give the captions of tables of contents the level that headings need."""
+    for part in ("body", "furo_navigation_tree"):
+        if context.get(part):
+            context[part] = context[part].replace(
+                'class="caption" role="heading"', 'class="caption" role="heading" aria-level="2"'
+            )
+
+
 def setup(app):
+    app.connect("html-page-context", level_captions, priority=900)  # behind Furo's own
     app.connect("source-read", link_to_gallery)
     app.connect("autodoc-process-docstring", escape_bars)

@@ -22,13 +22,14 @@ import pytest
 SITE = Path(__file__).parents[2] / "build" / "site"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PAGES = (
-    *("index.html", "getting-started.html", "which.html", "extending.html", "guide.html"),
-    *("concepts/sharpness.html", "auto_gallery/index.html", "auto_gallery/plot_landscape.html"),
-    *("tutorials/01-first-study.html", "api/optim.html", "results/flatness.html", "search.html"),
+    *("index.html", "which.html", "extending.html", "concepts/sharpness.html"),
+    *("auto_gallery/index.html", "auto_gallery/plot_learning_curves.html", "search.html"),
+    *("tutorials/01-first-study.html", "api/sparsity.html"),
 )
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not (SITE / "index.html").exists(), reason="`make docs` has not been run"),
 ]
 
@@ -120,18 +121,21 @@ def test_pages_open_without_fault_in_a_browser(served, dark, tmp_path):
                 *(f"--blink-settings=preferredColorScheme={0 if dark else 1}",),
                 f"{served}/_around.html",
             ],
-            capture_output=True, text=True, timeout=280, check=True,
+            capture_output=True, text=True, timeout=600, check=True,
         )  # fmt: skip
     finally:
         around.unlink()
     found = [json.loads(html.unescape(each)) for each in re.findall("PROBE({.*?})END", done.stdout)]
     assert sorted(each["page"] for each in found) == sorted([*PAGES, *PAGES])
-    for each in found:
-        assert each["dark"] == dark
-        assert each["faults"] == [] and each["serious"] == [], each
-        assert all(request.startswith(served) for request in each["requests"]), each
-        assert each["checked"] > 10
-        assert each["scroll"] <= each["width"], each
+    assert all(each["dark"] == dark and each["checked"] > 10 for each in found)
+    assert [
+        each
+        for each in found
+        if not all(request.startswith(served) for request in each["requests"])
+    ] == []
+    assert [(each["page"], each["faults"]) for each in found if each["faults"]] == []
+    assert {(each["page"], fault) for each in found for fault in each["serious"]} == set()
+    assert [each["page"] for each in found if each["scroll"] > each["width"]] == []
 
 
 LOOK = """
