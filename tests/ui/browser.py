@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,7 +64,6 @@ class Browser:
         self._rest = b""
         self._number = 0
         self._session: str | None = None
-        self._loaded = False
         self.faults: list[str] = []
         self.requests: list[str] = []
         targets = self.call("Target.getTargets")["targetInfos"]
@@ -120,8 +118,6 @@ class Browser:
             self.faults.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
         elif method == "Network.requestWillBeSent":
             self.requests.append(told["request"]["url"])
-        elif method == "Page.loadEventFired":
-            self._loaded = True
 
     def size(self, width: int, height: int = 900, dark: bool = False) -> None:
         """Make the window so large, and the reader's scheme light or dark."""
@@ -137,9 +133,9 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Open an address and wait until all is drawn."""
-        self._loaded = False
+        self.run("window.left = true")
         self.call("Page.navigate", url=address)
-        self.until("document.readyState === 'complete'", lambda: self._loaded)
+        self.until("!window.left && document.readyState === 'complete'")
         self.drawn()
 
     def drawn(self) -> None:
@@ -158,14 +154,20 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def until(self, script: str, also: Callable[[], bool] = lambda: True) -> None:
-        """Wait until an expression holds."""
+    def until(self, script: str) -> None:
+        """Wait until an expression holds; it may fail while one page follows another."""
         end = time.monotonic() + PATIENCE
-        while not (self.run(script) and also()):
+        while not self._holds(script):
             if time.monotonic() > end:
                 main = self.run("document.getElementById('main')?.innerText")
                 raise AssertionError(f"never: {script}; {self.faults}; {main}")
             time.sleep(0.05)
+
+    def _holds(self, script: str) -> bool:
+        try:
+            return bool(self.run(script))
+        except AssertionError:
+            return False
 
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press a key."""
