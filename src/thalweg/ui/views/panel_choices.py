@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import wraps
 from statistics import fmean
 
+import polars as pl
+
 from thalweg.store import Store
 from thalweg.store.results import StudyResults
 from thalweg.study.metrics import is_accuracy
@@ -19,6 +21,9 @@ MOST_ARMS = 12
 
 NOTHING = "No run of this study has begun yet, so there is nothing to show."
 
+BEGUN = pl.col("task").is_not_null() | (pl.col("status") != "missing")
+"""Of which runs something is known: what was asked for, if nothing else."""
+
 Show = Callable[[StudyResults, Store, Asked], Content]
 
 
@@ -27,7 +32,7 @@ def begun(show: Show) -> Show:
 
     @wraps(show)
     def checked(results: StudyResults, store: Store, asked: Asked) -> Content:
-        if not known_panels(results):
+        if results.runs.filter(BEGUN).is_empty():
             return Content("", sentences=(NOTHING,))
         return show(results, store, asked)
 
