@@ -41,6 +41,7 @@ nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
 nb_execution_in_temp = True
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # warnings of other packages, with paths of this machine
 
 sphinx_gallery_conf = {
     "examples_dirs": str(SCRIPTS),
@@ -60,6 +61,7 @@ sphinx_gallery_conf = {
 }
 
 autodoc_member_order = "bysource"
+autodoc_default_options = {"exclude-members": "model_config"}
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_preserve_defaults = True
