@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.conftest import one_core
+from tests.cli.conftest import one_core, thalweg
 
 from thalweg import Results, Study
 from thalweg.execute import Progress
 from thalweg.study import build_study
+
+__all__ = ["thalweg"]
 
 TABLE: dict[str, Any] = {
     "study": {"name": "tracked", "seeds": 2},

@@ -1,9 +1,10 @@
 """What trackers are told of a study while it trains, by one that keeps it in memory."""
 
+import json
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,80 @@ def test_nothing_is_warned_of_where_nothing_is_wrong(memory: Memory, tmp_path: P
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run_study(tmp_path / "out", track=["mlflow", "tensorboard"])
+
+
+# The command line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--as", "mlflow"], "--as mlflow: must be given with --to and without --prefix"),
+        (["--as", "mlflow", "--to", "x", "--analysis"], "--as mlflow: must be given with --to"),
+        (["--as", "mlfow", "--to", "x"], "--as mlfow: unknown tracker 'mlfow'"),
+    ],
+)
+def test_wrong_options_of_an_export_are_a_sentence(
+    thalweg: Callable[..., Any],
+    results: Results,
+    memory: Memory,
+    arguments: list[str],
+    message: str,
+) -> None:
+    done = thalweg("export", "--study", "tracked", "--out", results.store.root, *arguments)
+    assert done.status == 2
+    assert done.stderr.startswith(f"thalweg: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_command_tells_trackers_and_an_export_finds_nothing_new(
+    thalweg: Callable[..., Any], memory: Memory
+) -> None:
+    train = (
+        "train",
+        "mlp",
+        "digits",
+        "--epochs",
+        "1",
+        "--seeds",
+        "2",
+        "--name",
+        "short",
+        "--lr",
+        "0.1",
+    )
+    assert thalweg(*train, "--jobs", "1", "--track", "tensorboard:logs").status == 0
+    assert len(memory.kept) == 2
+    export = ("export", "--study", "short", "--as", "tensorboard", "--to", "logs")
+    assert thalweg(*export).stdout == "logs: 0 runs are new\n"
+    memory.kept.popitem()
+    done = thalweg(*export, "--json")
+    (status,) = json.loads(done.stdout)["added"].values()
+    assert status == "done"
+
+
+def test_a_failure_of_a_tracker_is_a_sentence_and_exit_status_0(
+    thalweg: Callable[..., Any], memory: Memory
+) -> None:
+    memory.fails_at = 1
+    train = (
+        "train",
+        "mlp",
+        "digits",
+        "--epochs",
+        "1",
+        "--seeds",
+        "1",
+        "--name",
+        "short",
+        "--lr",
+        "0.1",
+    )
+    done = thalweg(*train, "--jobs", "1", "--track", "mlflow:http://127.0.0.1:9")
+    assert done.status == 0
+    told = [line for line in done.stderr.splitlines() if line.startswith("thalweg: ")]
+    assert told == [line for line in told if "--track mlflow:http" in line]
+    assert len(told) == 1
+    done = thalweg("export", "--study", "short", "--as", "mlflow", "--to", "http://127.0.0.1:9")
+    assert done.status == 1
+    assert done.stderr == "thalweg: mlflow:http://127.0.0.1:9: cannot be had (the server is gone)\n"

@@ -103,7 +103,12 @@ _add(
     "thalweg export --study lottery",
     "thalweg export --study lottery --as mlflow --to http://127.0.0.1:5000",
 )
-_add(import_.import_, "thalweg import results --study theirs", name="import")
+_add(
+    import_.import_,
+    "thalweg import results --study theirs",
+    "thalweg import mlruns --study ours --task digits",
+    name="import",
+)
 _add(catalogue.list_names, "thalweg list optimizers", "thalweg list tasks --json", name="list")
 _add(
     explain.explain_key,
@@ -136,7 +141,8 @@ def root(
 def run_command_line() -> None:
     """Run the command that the arguments of the program give."""
     with warnings.catch_warnings(), trusting(False):
-        warnings.simplefilter("default", DamageWarning)  # each once
+        for told in (DamageWarning, TrackingWarning):
+            warnings.simplefilter("default", told)  # each once
         warnings.showwarning = _show_warning
         status = 0
         try:

@@ -17,7 +17,7 @@ def import_(
         list[Path],
         typer.Argument(
             help="A folder that a public study has left, or the files of one training: tables of "
-            "figures by epoch, weights, masks.",
+            "figures by epoch, weights, masks; or what MLflow or W&B has kept.",
             metavar="FOLDER|FILE...",
         ),
     ],
