@@ -29,9 +29,9 @@ TABLE: dict[str, Any] = {
 }
 
 
-def run_study(out: Path, table: dict[str, Any] = TABLE, **options: Any) -> Results:
+def run_study(out: Path, table: dict[str, Any] = TABLE, jobs: int = 1, **options: Any) -> Results:
     with one_core():
-        return Study(build_study(table)).run(out, jobs=1, progress=Progress(quiet=True), **options)
+        return Study(build_study(table)).run(out, jobs, progress=Progress(quiet=True), **options)
 
 
 @pytest.fixture(scope="package")

@@ -14,6 +14,7 @@ from tests.trackers.conftest import TABLE, run_study
 
 from thalweg import Results, api
 from thalweg.errors import InputError
+from thalweg.imports import import_files
 from thalweg.store import Store
 from thalweg.trackers import Destination, TrackingWarning, live
 from thalweg.trackers.after import export_to_tracker
@@ -160,6 +161,34 @@ def test_epochs_come_while_a_run_trains(
     run_study(tmp_path / "out", table, track="mlflow")
     assert seen == sorted(seen)
     assert 0 < seen[-1] < 2 * 4
+
+
+@pytest.mark.slow  # workers import PyTorch first
+def test_what_workers_train_is_told_as_it_comes(memory: Memory, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Watch(live.Tracking):
+        def on_metrics(self, metrics: Any) -> None:
+            told.extend(metrics)
+            super().on_metrics(metrics)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(api, "Tracking", Watch)
+        run_study(tmp_path / "out", jobs=2, track="mlflow")
+    assert set(told) == set(memory.kept)
+    check_all(memory, tmp_path / "out", 10)
+
+
+def test_runs_that_were_imported_are_exported_too(
+    memory: Memory, results: Results, tmp_path: Path
+) -> None:
+    files = [path for path in results.export(tmp_path / "files") if path.name.startswith("same")]
+    import_files(files, "theirs", tmp_path / "out", "")
+    store = Store(tmp_path / "out")
+    added = export_to_tracker(store, "theirs", Destination("mlflow"))
+    assert set(added) == set(memory.kept)
+    for kept in memory.kept.values():
+        assert kept.entries == entries_of(store.run(kept.run.id))
 
 
 @pytest.mark.parametrize("call", [1, 4])

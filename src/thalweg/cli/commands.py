@@ -141,8 +141,8 @@ def root(
 def run_command_line() -> None:
     """Run the command that the arguments of the program give."""
     with warnings.catch_warnings(), trusting(False):
-        for told in (DamageWarning, TrackingWarning):
-            warnings.simplefilter("default", told)  # each once
+        for kind in (DamageWarning, TrackingWarning):
+            warnings.simplefilter("default", kind)  # each once
         warnings.showwarning = _show_warning
         status = 0
         try:
