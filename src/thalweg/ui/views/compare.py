@@ -24,8 +24,9 @@ from thalweg.ui.views.asking import offered, one, several
 from thalweg.ui.views.panel_choices import begun, known_panels, rank, shown_arms
 
 LEAD = (
-    "Differences at equal seeds, which share initial weights and data order. A verdict is resolved "
-    "where the 95 % interval, adjusted for all pairs compared together, excludes zero."
+    "Differences at equal seeds, which share initial weights and data order. A verdict counts all "
+    "pairs that are compared together, and resolves at a p value of 0.05; the 95 % interval is of "
+    "its pair alone."
 )
 
 MOST_ARMS = 6
