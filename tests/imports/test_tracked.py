@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import sqlite3
 import struct
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from thalweg.errors import InputError
 from thalweg.imports import Imported, import_files
+from thalweg.imports.tracked import find_tracked, to_lineages
 from thalweg.store import Store
 from thalweg.store.assemble import read_results
 from thalweg.store.results import StudyResults
@@ -338,3 +340,35 @@ def test_a_trackers_files_and_others_are_imported_apart(tmp_path: Path) -> None:
     (tmp_path / "b_metrics.csv").write_text("epoch,test_loss\n1,0.5\n")
     with pytest.raises(InputError, match="csv: is no tracker's, as others are"):
         imported(tmp_path, tmp_path / "a.json", tmp_path / "b_metrics.csv")
+
+
+@pytest.mark.parametrize("kind", ["wandb", "db", "json"])
+def test_damaged_files_raise_nothing_but_the_documented_error(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "wandb":
+        offline(path, 0)
+    elif kind == "db":
+        with database(path) as db:
+            db.execute("INSERT INTO runs VALUES ('a', 'one', 'FINISHED', 'active')")
+            db.execute("INSERT INTO params VALUES ('a', 'lr', '0.5')")
+            db.execute("INSERT INTO metrics VALUES ('a', 1, 'test_loss', 0.5, 0, 1)")
+        db.close()
+    else:
+        runs = [{"config": {"seed": 0, "lr": 0.1}, "history": [{"epoch": 1, "test_loss": 0.5}]}]
+        path.write_text(json.dumps(runs))
+    whole = path.read_bytes()
+    draw = random.Random(0)
+    read = 0
+    for _ in range(200):
+        data = bytearray(whole)
+        for _ in range(draw.choice([1, 3, 10])):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        path.write_bytes(data[: draw.choice([len(data), draw.randrange(len(data))])])
+        try:
+            found = find_tracked([path])
+            assert found is not None
+            to_lineages(found, None, None, None, 0)
+            read += 1
+        except InputError:
+            pass
+    assert 0 < read < 200
