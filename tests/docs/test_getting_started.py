@@ -14,5 +14,5 @@ def test_every_command_does_what_the_page_says(tmp_path):
     for command in ("thalweg demo", "thalweg run study.toml", "thalweg run mine.toml --trust"):
         assert "report: " in printed[command]
     assert "epochs" in printed["thalweg explain train.epochs"]
-    assert "resolved" in printed["thalweg compare"]
+    assert "resolved" in printed["thalweg compare --study study"]
     assert "resolved" in printed["import thalweg as tw"]
