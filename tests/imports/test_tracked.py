@@ -316,11 +316,21 @@ def test_names_of_strangers_make_no_paths(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(
         json.dumps(
-            [{"name": "../../x\n\x1b[31m", "config": {"seed": 0}, "summary": {"val_loss": 1}}]
+            [
+                {
+                    "name": "../../x\n\x1b[31m",
+                    "config": {"seed": 0, "\x1b[2J": 1},
+                    "summary": {"val_loss": 1, "\x1b[2J": 1},
+                }
+            ]
         )
     )
-    _, results = imported(tmp_path, path)
+    found, results = imported(tmp_path, path)
     assert results.runs["arm"].to_list() == ["..-..-x-[31m"]
+    assert found.notes == (
+        "Figures that have no place here were left out: ?[2J.",
+        "Parameters that have no place here were left out: ?[2J.",
+    )
 
 
 def test_a_divergence_that_only_the_summary_tells_is_one(tmp_path: Path) -> None:

@@ -61,6 +61,11 @@ def plain(text: str) -> Any:
     return text if isinstance(found, dict) else found
 
 
+def shown(text: str) -> str:
+    """Return a stranger's text without what a terminal would obey, in at most 100 characters."""
+    return "".join(each if each.isprintable() else "?" for each in text[:100])
+
+
 def numbers(table: Mapping[str, Any]) -> dict[str, float]:
     """Return the entries that are numbers."""
     return {

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from thalweg.audit.read.folder import LARGEST
 from thalweg.audit.read.tables import Table
 from thalweg.errors import InputError
-from thalweg.imports.foreign import Foreign, checked, plain, read_small, unreadable
+from thalweg.imports.foreign import Foreign, checked, plain, read_small, shown, unreadable
 
 DATABASES = (".db", ".sqlite", ".sqlite3")
 
@@ -65,7 +65,7 @@ def _runs(path: Path, db: sqlite3.Connection) -> list[Foreign]:
     )
     return [
         _foreign(
-            f"{path.name}, run {run}",
+            f"{path.name}, run {shown(run)}",
             name,
             status == ENDED,
             parameters[run],

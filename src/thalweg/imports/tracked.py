@@ -11,7 +11,7 @@ from typing import Any
 from thalweg.data import TASKS
 from thalweg.errors import InputError
 from thalweg.imports.columns import LARGEST, Row, metric_of
-from thalweg.imports.foreign import Foreign, plain, read_table
+from thalweg.imports.foreign import Foreign, plain, read_table, shown
 from thalweg.imports.mlflow_stores import (
     DATABASES,
     find_meta,
@@ -155,7 +155,7 @@ def to_lineages(
             asked |= dict.fromkeys(name for name in run.parameters if not _is_asked(name, source))
     for what, unknown in (("Figures", figures), ("Parameters", asked)):
         if unknown:
-            listed = ", ".join(list(unknown)[:10])
+            listed = ", ".join(map(shown, list(unknown)[:10]))
             more = f" and {len(unknown) - 10} more" if len(unknown) > 10 else ""
             notes.append(f"{what} that have no place here were left out: {listed}{more}.")
     return lineages, notes
@@ -250,7 +250,7 @@ def _whole(value: Any, run: Foreign) -> int:
 
 def _label(name: str) -> str:
     """Return a stranger's name as that of an arm, which runs are found by."""
-    return re.sub(r"[\x00-\x1f\x7f/\\]+", "-", name)[:100]
+    return re.sub(r"[\x00-\x1f\x7f-\x9f/\\]+", "-", name)[:100]
 
 
 def _text(value: Any) -> str:
