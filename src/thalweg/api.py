@@ -221,13 +221,14 @@ class Results:
         results = self.load()
         results.check_trusted()
         folder = Path(to) if to else self.store.study_folder(self.study) / "exports"
+        source = Path(data) if data else None
         pruned = [
             Pruned(each.prefix, each.weights, each.masks, each.kept, each.accuracy)
-            for each in (lineages(self.store, results, prefix) if analysis else ())
+            for each in (lineages(self.store, results, source, prefix) if analysis else ())
         ]
         if analysis:
             check(pruned)
-        files = export_study(self.store, results, folder, Path(data) if data else None, prefix)
+        files = export_study(self.store, results, folder, source, prefix)
         files += write_recovery(results, folder)
         return files + (write_analysis(pruned, folder) if analysis else [])
 

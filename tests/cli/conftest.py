@@ -12,6 +12,7 @@ import pytest
 from thalweg import Study
 from thalweg.cli import main
 from thalweg.execute import Progress
+from thalweg.report import write
 from thalweg.study import build_study
 
 RATES = """
@@ -55,10 +56,19 @@ def one_core() -> Iterator[None]:
 
 @pytest.fixture
 def thalweg(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Done]]:
-    """Give a function that runs a command in this process, in an empty working directory."""
+    """Give a function that runs a command in this process, in an empty working directory.
+
+    Pages are written without the files of their figures, which take longest, but for tests that
+    are marked ``figures``.
+    """
     monkeypatch.chdir(tmp_path)
+    if request.node.get_closest_marker("figures") is None:
+        monkeypatch.setattr(write, "write_figures", lambda charts, folder: None)
     monkeypatch.setattr(sys, "path", [*sys.path])
 
     def run(*arguments: object) -> Done:

@@ -82,6 +82,7 @@ def is_long(block: Block) -> bool:
     return any(command[1] == "run" or "eg_lr" in command for command in block.commands)
 
 
+@pytest.mark.figures
 @pytest.mark.usefixtures("without_charts")
 @pytest.mark.parametrize(
     "block",

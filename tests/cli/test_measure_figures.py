@@ -20,6 +20,7 @@ def mask_file(tmp_path):
     return path
 
 
+@pytest.mark.figures
 def test_a_file_of_masks_is_drawn(thalweg, mask_file, tmp_path):
     folder = tmp_path / "new" / "figures"
     command = ["measure", str(mask_file), "--probe", "graph", "--set", "nulls=0"]

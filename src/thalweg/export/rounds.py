@@ -43,10 +43,12 @@ class Lineage:
     Attributes:
         prefix: What its files' names begin with.
         rounds: The dense training, and one a pruning.
+        names: Of the network's tensors, in its order; files tell them in none.
     """
 
     prefix: str
     rounds: tuple[Round, ...]
+    names: tuple[str, ...]
 
     @property
     def last(self) -> RunDirectory:
@@ -55,12 +57,12 @@ class Lineage:
     @property
     def weights(self) -> dict[str, Tensor]:
         """What the last round ended with."""
-        return self.last.weights() or {}
+        return self._ordered(self.last.weights())
 
     @property
     def masks(self) -> dict[str, Tensor]:
         """Under which the last round was trained."""
-        return self.last.masks() or {}
+        return self.masks_of(self.rounds[-1])
 
     @property
     def kept(self) -> float:
@@ -73,8 +75,17 @@ class Lineage:
         found: float | None = self.rounds[-1].row["test_accuracy"]
         return found
 
+    def masks_of(self, one: Round) -> dict[str, Tensor]:
+        """Return the masks under which a round was trained."""
+        return self._ordered(one.run.masks())
 
-def lineages(store: Store, results: StudyResults, prefix: str | None = None) -> Iterator[Lineage]:
+    def _ordered(self, found: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+        return {name: found[name] for name in self.names if name in found} if found else {}
+
+
+def lineages(
+    store: Store, results: StudyResults, data: Path | None, prefix: str | None = None
+) -> Iterator[Lineage]:
     """Yield the prunings of a study of which all rounds are done.
 
     Raises:
@@ -89,7 +100,10 @@ def lineages(store: Store, results: StudyResults, prefix: str | None = None) -> 
             for row in rows:
                 first = rounds[-1].first + rounds[-1].epochs if rounds else 0
                 rounds.append(Round(store.run(row["run"]), row, first, ceil(row["epochs"])))
-            yield Lineage(names[str(arm), str(point), int(str(seed))], tuple(rounds))
+            spec = RunSpec.parse(rounds[-1].run.spec())
+            model = build_spec_model(spec, load_named_task(spec.task, data))
+            own = names[str(arm), str(point), int(str(seed))]
+            yield Lineage(own, tuple(rounds), tuple(model.state_dict()))
 
 
 def round_files(
@@ -110,7 +124,7 @@ def round_files(
         place, before = start
         yield f"{lineage.prefix}_theta_k_{place}.pth", tensor_bytes(before)
     for each in lineage.rounds[1:]:
-        masks = {f"{name}_mask": mask.float() for name, mask in (each.run.masks() or {}).items()}
+        masks = {f"{name}_mask": mask.float() for name, mask in lineage.masks_of(each).items()}
         yield f"{lineage.prefix}_masks/mask_ep{each.first}.pt", tensor_bytes(masks)
     yield f"{lineage.prefix}_masks/mask_final.pt", tensor_bytes(masks)
 

@@ -82,5 +82,5 @@ def _contents(
         name = names[row["arm"], row["point"], row["seed"]]
         frame = training_metrics(store.run(row["run"]))
         yield f"{name}_training_metrics.csv", frame.write_csv()
-    for lineage in lineages(store, results, prefix):
+    for lineage in lineages(store, results, data, prefix):
         yield from round_files(store, lineage, data)

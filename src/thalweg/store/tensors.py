@@ -18,7 +18,7 @@ def tensor_bytes(named: Mapping[str, Tensor]) -> bytes:
 
 
 def read_tensors(path: Path, digest: str | None = None) -> dict[str, Tensor]:
-    """Read the tensors of a file whose SHA-256 is known, or None.
+    """Read the tensors of a file whose SHA-256 is known, or None, in the order of their names.
 
     Raises:
         DamagedError: It holds none, or is not as it was written.
@@ -28,4 +28,4 @@ def read_tensors(path: Path, digest: str | None = None) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = load(content)
     except SafetensorError as error:
         raise DamagedError(path, brief(error)) from error
-    return tensors
+    return dict(sorted(tensors.items()))  # they come in another order every time
