@@ -15,7 +15,7 @@ from thalweg import Results, Study
 from thalweg.data import load_task
 from thalweg.errors import InputError
 from thalweg.execute import Progress
-from thalweg.execute.models import build_spec_model
+from thalweg.execute.models import build_spec_model, load_named_task
 from thalweg.export import export_study
 from thalweg.sparsity import load_masks
 from thalweg.spec import RunSpec
@@ -106,6 +106,9 @@ def test_files_agree_with_the_runs(
         kept = load_file(runs[-1].path / "final.safetensors")
         assert weights.keys() == kept.keys()
         assert all(torch.equal(weights[name], kept[name]) for name in kept)
+        spec = RunSpec.parse(runs[-1].spec())
+        model = build_spec_model(spec, load_named_task(spec.task, None))
+        assert list(weights) == list(model.state_dict()) != sorted(weights)
         final = tensors(folder / f"{stem}_masks" / "mask_final.pt")
         assert set(final) == {f"{name}_mask" for name in runs[-1].masks() or {}} != set()
         for key, mask in final.items():
