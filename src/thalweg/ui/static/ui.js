@@ -178,6 +178,7 @@ async function look() {
   }
   if (told.mark !== mark) await go(location.href, false).catch(() => {});
   say(told.told || "");
+  document.body.dataset.over = told.over ? "yes" : "no";
   if (!told.over || told.mark !== document.body.dataset.mark) return EVERY;
   return document.body.dataset.further ? SELDOM : 0;
 }
