@@ -13,7 +13,9 @@ PLAIN = (bool, int, float, str)
 """Types of options that a study file can give and that are checked."""
 
 
-def signature_options(kind: str, reference: str, target: Any, given: tuple[str, ...]) -> Any:
+def signature_options(
+    kind: str, reference: str, target: Any, given: tuple[str, ...]
+) -> type[Options]:
     """Return the options that a user's function takes: its parameters behind those that it is
     given in any case.
 
@@ -25,9 +27,6 @@ def signature_options(kind: str, reference: str, target: Any, given: tuple[str, 
         reference: How the user named it, for the message.
         target: The function.
         given: Names of the leading arguments, for the message.
-
-    Returns:
-        A subclass of `Options`.
 
     Raises:
         InputError: It is no such function.
