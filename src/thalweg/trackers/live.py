@@ -24,8 +24,8 @@ time from the process that trains them; so many seconds at most are `LONGEST_RES
 
 LONGEST_REST = 30.0
 
-PATIENCE = 30.0
-"""So many seconds, at the end of a study, a tracker may take for a run."""
+PATIENCE = 60.0
+"""So many seconds, at the end of a study, a tracker may take for a run, or for its library to load."""
 
 
 class TrackingWarning(UserWarning):
