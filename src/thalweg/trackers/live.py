@@ -25,7 +25,7 @@ time from the process that trains them; so many seconds at most are `LONGEST_RES
 LONGEST_REST = 30.0
 
 PATIENCE = 60.0
-"""So many seconds, at the end of a study, a tracker may take for a run, or for its library to load."""
+"""So many seconds, at the end of a study, a tracker may take for a run, or to load its library."""
 
 
 class TrackingWarning(UserWarning):
