@@ -108,3 +108,15 @@ def test_runs_that_are_missing_running_or_failed(
     assert (rows[second.id]["status"], rows[second.id]["message"]) == ("failed", "ValueError: no")
     assert rows[third.id]["status"] == "missing"
     assert rows[third.id]["task"] == "digits"  # as of the other run at its point
+
+
+def test_what_a_study_asks_is_known_before_any_run_is_begun(
+    train_small: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    store = train_small(tmp_path / "out")
+    for run in store.runs():
+        for path in run.path.iterdir():
+            path.unlink()
+    runs = read_results(store, "small").runs
+    assert set(runs["status"]) == {"missing"}
+    assert set(runs.select("task", "model", "optimizer").rows()) == {("digits", "mlp", "sgd")}

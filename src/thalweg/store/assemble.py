@@ -1,7 +1,7 @@
 """Put the frames of a study together from the run directories."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -46,7 +46,7 @@ def read_results(store: Store, name: str) -> StudyResults:
     record = store.record(name)
     rounds = record.get("rounds", [])
     described = describe_runs(store, (entry["run"] for entry in [*record["runs"], *rounds]))
-    frame = _runs_frame(record["runs"], described)
+    frame = _runs_frame(record, described)
     own = frame.select("run").unique(maintain_order=True).join(described, on="run", how="left")
     statuses = own.filter(pl.col("status").is_in(COMPLETE))
     complete = statuses["run"].to_list()
@@ -162,14 +162,14 @@ def _spec_if_whole(run: RunDirectory) -> dict[str, Any] | None:
         return None
 
 
-def _runs_frame(entries: Sequence[Mapping[str, Any]], described: pl.DataFrame) -> pl.DataFrame:
-    """Return the ``runs`` frame, one row an entry of a study's record."""
+def _runs_frame(record: Mapping[str, Any], described: pl.DataFrame) -> pl.DataFrame:
+    """Return the ``runs`` frame, one row a run of a study's record."""
     places = [
         {
             **{key: entry[key] for key in ("run", "arm", "point", "seed")},
             "axes": json.dumps(entry["axes"]),
         }
-        for entry in entries
+        for entry in record["runs"]
     ]
     schema = {key: RUNS[key] for key in ("run", "arm", "point", "seed", "axes")}
     frame = (
@@ -179,15 +179,20 @@ def _runs_frame(entries: Sequence[Mapping[str, Any]], described: pl.DataFrame) -
     )
     if frame["optimizer"].null_count() == 0:
         return frame
-    return pl.DataFrame(_like_mates(frame.to_dicts()), schema=RUNS)
+    return pl.DataFrame(_like_mates(frame.to_dicts(), record.get("points", [])), schema=RUNS)
 
 
-def _like_mates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _like_mates(
+    rows: list[dict[str, Any]], points: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Return the rows, with what was asked of a run whose spec cannot be read from one of the same
-    arm and point, which was asked the same but for the seed.
+    arm and point, which was asked the same but for the seed; the names of what was asked where no
+    run of a point was begun.
     """
-    asked = ("task", "model", "optimizer", "hyperparameters", "lr", "batch_size")
-    mates = {
+    names = ("task", "model", "optimizer")
+    asked = (*names, "hyperparameters", "lr", "batch_size")
+    mates = {(each["arm"], each["point"]): {key: each[key] for key in names} for each in points}
+    mates |= {
         (row["arm"], row["point"]): {key: row[key] for key in asked}
         for row in rows
         if row["optimizer"] is not None

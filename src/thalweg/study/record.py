@@ -44,6 +44,14 @@ def record_study(study: StudyPlan, store: Store, command: str) -> None:
             for p in study.points
             for spec in p.specs
         ],
+        "points": [
+            {
+                **{"arm": p.arm, "point": p.label, "task": spec.task.name},
+                **{"model": spec.model.name, "optimizer": spec.optimizer.name},
+            }
+            for p in study.points
+            for spec in p.specs[:1]
+        ],
         "rounds": [
             {"arm": p.arm, "point": p.label, "seed": spec.seed, "round": s.round, "run": s.id}
             for p in study.points
