@@ -23,6 +23,7 @@ QUIET: Mapping[str, str] = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "WANDB_ERROR_REPORTING": "false",
     "WANDB_MODE": "offline",
     "WANDB_SILENT": "true",
@@ -30,8 +31,8 @@ QUIET: Mapping[str, str] = {
     "HF_HUB_OFFLINE": "1",
     "TRACKIO_STORAGE_MODE": "sqlite",
 }
-"""Variables of the environment by which the libraries tell nobody of what they do; one that is set
-already is left as it is: ``WANDB_MODE=online`` is how W&B is asked to be live.
+"""Variables of the environment by which the libraries tell nobody of what they do, not even who runs
+the study, two lines a run; one that is set already is left as it is: ``WANDB_MODE=online`` is how W&B is asked to be live.
 """
 
 
