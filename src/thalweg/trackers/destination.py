@@ -31,8 +31,9 @@ QUIET: Mapping[str, str] = {
     "HF_HUB_OFFLINE": "1",
     "TRACKIO_STORAGE_MODE": "sqlite",
 }
-"""Variables of the environment by which the libraries tell nobody of what they do, not even who runs
-the study, two lines a run; one that is set already is left as it is: ``WANDB_MODE=online`` is how W&B is asked to be live.
+"""Variables of the environment by which the libraries tell nobody of what they do, and the terminal
+no links, two a run; one that is set already is left as it is: ``WANDB_MODE=online`` is how W&B is
+asked to be live.
 """
 
 
