@@ -19,20 +19,20 @@ MOST_ARMS = 12
 """Arms that are shown if none are asked for: more lines cannot be told apart."""
 
 
-NOTHING = "No run of this study has begun yet, so there is nothing to show."
+NOTHING = "No run of this study has ended yet, so there is nothing to show."
 
-BEGUN = pl.col("task").is_not_null() | (pl.col("status") != "missing")
-"""Of which runs something is known: what was asked for, if nothing else."""
+ENDED = pl.col("status") != "missing"
+"""Of which runs something is known but what was asked for."""
 
 Show = Callable[[StudyResults, Store, Asked], Content]
 
 
 def begun(show: Show) -> Show:
-    """Return a view that says so where nothing is known of any run yet."""
+    """Return a view that says so where no run has ended yet."""
 
     @wraps(show)
     def checked(results: StudyResults, store: Store, asked: Asked) -> Content:
-        if results.runs.filter(BEGUN).is_empty():
+        if results.runs.filter(ENDED).is_empty():
             return Content("", sentences=(NOTHING,))
         return show(results, store, asked)
 
